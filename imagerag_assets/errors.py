@@ -1,0 +1,43 @@
+"""The tree of errors. A message says what happened, where, and what to do; it never needs a traceback."""
+
+from __future__ import annotations
+
+
+class ImageragError(Exception):
+    """Something a person can mend. Commands and runs print the message alone."""
+
+
+class SettingsError(ImageragError):
+    """imagerag.yaml or the environment asks for something that does not exist or makes no sense."""
+
+
+class SourceError(ImageragError):
+    """A collection's source cannot be listed or read as a whole."""
+
+
+class DatabaseError(ImageragError):
+    """The database is refused, lacks pgvector, or holds a schema from a newer version."""
+
+
+class ModelError(ImageragError):
+    """A model or an engine (Tesseract) cannot be loaded."""
+
+
+class BenchmarkError(ImageragError):
+    """A benchmark's files are missing, malformed or name images that do not exist."""
+
+
+class StageError(ImageragError):
+    """Every item of a batch failed the same way, so the fault is not the items'."""
+
+
+class NoLiveIndexError(ImageragError):
+    """Search was asked before the first generation went live."""
+
+
+class ItemError(ImageragError):
+    """One image cannot be used. The item is recorded with `reason` and the run goes on."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
