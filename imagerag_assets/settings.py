@@ -102,11 +102,16 @@ class Ocr(_Section):
 
 
 class Dedup(_Section):
-    """Two images are duplicates when both hashes are near, or the vectors are nearly parallel."""
+    """Two images are duplicates when both hashes are near, or when the vectors are nearly parallel and the hashes not
+    far; and never when both carry text that differs."""
 
     phash_distance: int = Field(default=8, ge=0, le=64)
     dhash_distance: int = Field(default=10, ge=0, le=64)
     cosine: float = Field(default=0.985, ge=0.0, le=1.0)
+    semantic_phash_distance: int = Field(default=22, ge=0, le=64)
+    """How far the pHashes of a pair with parallel vectors may be: a model that sees too little must not fold images."""
+    word_overlap: float = Field(default=0.6, ge=0.0, le=1.0)
+    """Least share of the shorter text's words that the other must have."""
 
 
 class Index(_Section):

@@ -101,6 +101,18 @@ class Database:
             del self.__dict__["_pool"]
 
 
+def dbt_environment(url: str) -> dict[str, str]:
+    """The variables that dbt_eval/profiles.yml reads, for this database."""
+    parts = psycopg.conninfo.conninfo_to_dict(url)
+    return {
+        "IMAGERAG_DBT_HOST": str(parts.get("host") or "localhost"),
+        "IMAGERAG_DBT_PORT": str(parts.get("port") or "5432"),
+        "IMAGERAG_DBT_USER": str(parts.get("user") or "postgres"),
+        "IMAGERAG_DBT_PASSWORD": str(parts.get("password") or ""),
+        "IMAGERAG_DBT_DBNAME": str(parts.get("dbname") or "postgres"),
+    }
+
+
 def _configure(connection: Connection) -> None:
     connection.execute(sql.SQL("set search_path to {}, public").format(sql.Identifier(SCHEMA)))
     connection.commit()

@@ -1,0 +1,150 @@
+"""What every asset needs of Dagster: the project as a resource, the run config, clear failures, metadata.
+
+No module here imports annotations from the future: Dagster reads them at run time.
+"""
+
+import base64
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from psycopg import sql
+from pydantic import Field
+
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.stages import Progress, Selection, StageReport
+from imagerag_assets.errors import ImageragError
+from imagerag_assets.images.previews import contact_sheet
+from imagerag_assets.project import Project, open_project
+from imagerag_assets.stages.common import RunOptions
+
+OWNERS = ["team:imagerag"]
+INGEST, UNDERSTAND, INDEX, EVALUATION = "1_ingest", "2_understand", "3_index", "4_evaluation"
+"""Groups are sorted by name in the UI, hence the numbers."""
+_SECONDS_BETWEEN_LINES = 2.0
+
+
+class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
+    """Opens the project that imagerag.yaml (or the named settings file) describes."""
+
+    settings_file: str = Field(default="", description="Path of the settings file; empty: $IMAGERAG_SETTINGS or ./imagerag.yaml")
+
+    def open(self) -> Project:
+        """A fresh look at the settings. Raises `SettingsError`."""
+        return open_project(Path(self.settings_file) if self.settings_file else None)
+
+
+class StageConfig(dg.Config):
+    """Which part to run. Empty means everything."""
+
+    collections: list[str] = Field(default_factory=list, description="Only these collections; empty: all.")
+    shards: list[int] = Field(
+        default_factory=list, description="Only contents whose first hash byte is one of these (0-255); empty: all."
+    )
+
+
+@contextmanager
+def clear_failure() -> Iterator[None]:
+    """Turn what a person can mend into one message instead of a traceback, and do not retry it."""
+    try:
+        yield
+    except ImageragError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+def options(context: dg.AssetExecutionContext, config: StageConfig, project: Project) -> RunOptions:
+    """The run's selection, checked against the settings, and its progress in the run's log."""
+    for name in config.collections:
+        project.settings.collection(name)
+    selection = Selection(tuple(config.collections), tuple(config.shards))
+    return RunOptions(selection, progress_to_log(context))
+
+
+def progress_to_log(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
+    """A line every two seconds and one at the end."""
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if progress.total and (progress.done >= progress.total or now - last >= _SECONDS_BETWEEN_LINES):
+            last = now
+            rate = f"  {progress.rate:.1f}/s" if progress.seconds > 0 else ""
+            context.log.info(f"{progress.stage}: {progress.done}/{progress.total}{rate}")
+
+    return tell
+
+
+def count_metadata(report: StageReport) -> dict[str, Any]:
+    """The counts that every materialization tells; Dagster plots them over time."""
+    return {
+        "new": report.new,
+        "updated": report.updated,
+        "removed": report.removed,
+        "skipped": report.skipped,
+        "failed": report.failed,
+        "pending": report.pending,
+        "seconds": round(report.seconds, 3),
+        "rate_per_second": round(report.rate, 2),
+        "cost_usd": round(report.cost_usd, 6),
+    }
+
+
+def tell(context: dg.AssetExecutionContext, report: StageReport) -> None:
+    """One line in the run's log that says what the stage did, or that there was nothing to do."""
+    if report.worked or report.removed or report.failed:
+        context.log.info(
+            f"{report.stage}: {report.new} new, {report.updated} updated, {report.removed} removed, "
+            f"{report.failed} failed, {report.skipped} unchanged in {report.seconds:.1f} s"
+        )
+    else:
+        context.log.info(f"{report.stage}: nothing to do, {report.skipped} unchanged")
+
+
+def by_collection(connection: Connection, query: str, parameters: Mapping[str, Any] | None = None) -> dg.MetadataValue:
+    """A table of (collection, images, with a result), so that a collection left behind is seen."""
+    rows = connection.execute(sql.SQL(query), parameters).fetchall()  # type: ignore[arg-type]
+    return dg.MetadataValue.md(markdown_table(("collection", "images", "done"), rows))
+
+
+PER_COLLECTION = """
+    select r.collection, count(distinct r.content),
+           count(distinct r.content) filter (where exists (select from {table} t where t.content = r.content))
+    from raw_images r where r.removed_at is null group by r.collection order by r.collection
+"""
+
+
+def coverage(connection: Connection, table: str) -> dg.MetadataValue:
+    """Per collection: images, and how many have a result in `table`."""
+    rows = connection.execute(sql.SQL(PER_COLLECTION).format(table=sql.Identifier(table))).fetchall()
+    return dg.MetadataValue.md(markdown_table(("collection", "images", "with a result"), rows))
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A markdown table whose cells cannot break out of it."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("[", "\\[")
+    return " ".join(escaped.split())
+
+
+def picture(png: bytes, title: str) -> str:
+    """Markdown of an embedded PNG."""
+    return f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def sheet_of(connection: Connection, contents: Sequence[str], columns: int = 8) -> str:
+    """Markdown of the contents' thumbnails, in their order."""
+    rows = dict(
+        connection.execute("select content, thumbnail from contents where content = any(%s)", (list(contents),)).fetchall()
+    )
+    thumbnails = [rows[content] for content in contents if content in rows]
+    return picture(contact_sheet(thumbnails, columns), "thumbnails") if thumbnails else "(nothing yet)"

@@ -1,0 +1,96 @@
+"""clip_embeddings and description_embeddings: tiles and descriptions as vectors, each in its own space."""
+
+import dagster as dg
+
+from imagerag_assets.assets.common import (
+    OWNERS,
+    UNDERSTAND,
+    ProjectResource,
+    StageConfig,
+    clear_failure,
+    count_metadata,
+    coverage,
+    options,
+    sheet_of,
+    tell,
+)
+from imagerag_assets.assets.raw_images import raw_images
+from imagerag_assets.assets.tiles import tiles
+from imagerag_assets.assets.vlm_descriptions import vlm_descriptions
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.stages import data_version
+from imagerag_assets.stages import clip_embeddings as clip_stage
+from imagerag_assets.stages import description_embeddings as description_stage
+
+
+@dg.asset(
+    deps=[raw_images, tiles],
+    group_name=UNDERSTAND,
+    kinds={"python", "postgres", "pytorch"},
+    owners=OWNERS,
+    code_version=str(clip_stage.VERSION),
+    description="One unit vector per tile in the space that images and words share.",
+)
+def clip_embeddings(
+    context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
+) -> dg.MaterializeResult[None]:
+    with clear_failure():
+        opened = project.open()
+        report = clip_stage.run(opened, options(context, config, opened))
+        tell(context, report)
+        this = clip_stage.stage(opened)
+        with opened.database.connect() as connection:
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(data_version(connection, this)),
+                metadata={
+                    **count_metadata(report),
+                    "model": opened.settings.models.image_text,
+                    "collections": coverage(connection, "clip_embeddings"),
+                    "nearest": dg.MetadataValue.md(
+                        "Each row: an image and its nearest others.\n\n" + _nearest(connection, this.fingerprint)
+                    ),
+                },
+            )
+
+
+@dg.asset(
+    deps=[vlm_descriptions],
+    group_name=UNDERSTAND,
+    kinds={"python", "postgres", "pytorch"},
+    owners=OWNERS,
+    code_version=str(description_stage.VERSION),
+    description="Every description as a unit vector of the text encoder's space.",
+)
+def description_embeddings(
+    context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
+) -> dg.MaterializeResult[None]:
+    with clear_failure():
+        opened = project.open()
+        report = description_stage.run(opened, options(context, config, opened))
+        tell(context, report)
+        with opened.database.connect() as connection:
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(data_version(connection, description_stage.stage(opened))),
+                metadata={
+                    **count_metadata(report),
+                    "model": opened.settings.models.text,
+                    "collections": coverage(connection, "description_embeddings"),
+                },
+            )
+
+
+def _nearest(connection: Connection, fingerprint: str) -> str:
+    """Six images, each with its seven nearest, as one sheet: a glance tells whether the space makes sense."""
+    rows = connection.execute(
+        """
+        select n.content
+        from (select content, embedding from clip_embeddings
+              where tile_no = 0 and fingerprint = %(f)s order by content limit 6) a
+        cross join lateral (
+            select b.content, b.embedding <=> a.embedding as distance from clip_embeddings b
+            where b.tile_no = 0 and b.fingerprint = %(f)s order by distance, b.content limit 8) n
+        order by a.content, n.distance, n.content
+        """,
+        {"f": fingerprint},
+    ).fetchall()
+    return sheet_of(connection, [row[0] for row in rows])

@@ -1,0 +1,209 @@
+"""The evaluation's assets: benchmark_queries, retrieval_runs, dbt's models up to eval_metrics, and eval_report."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+
+from imagerag_assets.assets.common import (
+    EVALUATION,
+    OWNERS,
+    ProjectResource,
+    clear_failure,
+    count_metadata,
+    markdown_table,
+    picture,
+    progress_to_log,
+    tell,
+)
+from imagerag_assets.assets.deduped_set import deduped_set
+from imagerag_assets.assets.pgvector_index import pgvector_index
+from imagerag_assets.assets.raw_images import raw_images
+from imagerag_assets.database.connection import Connection, dbt_environment
+from imagerag_assets.database.stages import fingerprint
+from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_plot_png, metrics_table
+from imagerag_assets.evaluation.report import write_report
+from imagerag_assets.retrieval.search import SEARCH_VERSION
+from imagerag_assets.stages import benchmark_queries as queries_stage
+from imagerag_assets.stages import retrieval_runs as runs_stage
+from imagerag_assets.stages.common import RunOptions
+
+DBT_FOLDER = Path(__file__).parents[2] / "dbt_eval"
+_METRICS = "eval_metrics"
+
+
+@dg.asset(
+    deps=[raw_images],
+    group_name=EVALUATION,
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    code_version="1",
+    description="Queries and qrels of every collection that has a benchmark, in BEIR's convention.",
+)
+def benchmark_queries(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult[None]:
+    with clear_failure():
+        opened = project.open()
+        report = queries_stage.run(opened)
+        tell(context, report)
+        with opened.database.connect() as connection:
+            rows = connection.execute(
+                "select q.benchmark, q.kind, count(distinct q.query_id), count(*) filter (where r.score > 0) "
+                "from benchmark_queries q left join qrels r using (benchmark, query_id) group by 1, 2 order by 1, 2"
+            ).fetchall()
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(queries_stage.data_version(connection)),
+                metadata={
+                    **count_metadata(report),
+                    "queries": dg.MetadataValue.md(
+                        markdown_table(("benchmark", "kind", "queries", "relevant images"), rows)
+                    ),
+                },
+            )
+
+
+@dg.asset(
+    deps=[pgvector_index, benchmark_queries, deduped_set],
+    group_name=EVALUATION,
+    kinds={"python", "postgres", "pgvector"},
+    owners=OWNERS,
+    code_version=str(SEARCH_VERSION),
+    description="The ranked results and the latency of every search method on every benchmark query.",
+)
+def retrieval_runs(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
+    with clear_failure():
+        opened = project.open()
+        options = RunOptions(on_progress=progress_to_log(context))
+        report = runs_stage.run(opened, options, context.run_id)
+        tell(context, report)
+        with opened.database.connect() as connection:
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(runs_stage.data_version(connection)), metadata=count_metadata(report)
+            )
+
+
+class Translator(DagsterDbtTranslator):
+    """dbt's models under their own names, in the evaluation's group."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        if dbt_resource_props["resource_type"] == "model":
+            return dg.AssetKey(dbt_resource_props["name"])
+        return super().get_asset_key(dbt_resource_props)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:  # noqa: ARG002
+        return EVALUATION
+
+
+def dbt_resource() -> DbtCliResource:
+    """dbt from this interpreter's environment, which need not be on the PATH."""
+    return DbtCliResource(project_dir=str(DBT_FOLDER), dbt_executable=str(Path(sys.executable).parent / "dbt"))
+
+
+def dbt_manifest() -> Path:
+    """A manifest as new as the models. Parsing takes seconds, so it is done only when something changed."""
+    manifest = DBT_FOLDER / "target" / "manifest.json"
+    patterns = ("*.yml", "models/**/*", "macros/**/*", "tests/**/*")
+    newest = max(file.stat().st_mtime for pattern in patterns for file in DBT_FOLDER.glob(pattern))
+    if not manifest.is_file() or manifest.stat().st_mtime < newest:
+        # dbt skips writing what it believes is unchanged, so the old one goes first.
+        manifest.unlink(missing_ok=True)
+        dbt_resource().cli(["--quiet", "parse"], target_path=manifest.parent).wait()
+    return manifest
+
+
+TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+
+
+@dbt_assets(
+    manifest=dbt_manifest(),
+    dagster_dbt_translator=TRANSLATOR,
+    exclude="resource_type:unit_test",
+    name="dbt_eval",
+)
+def dbt_eval(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, project: ProjectResource
+) -> Iterator[Any]:
+    """Compute the metrics of every evaluation that has none yet; without one, dbt is not even started."""
+    with clear_failure():
+        opened = project.open()
+        with opened.database.connect() as connection:
+            due = _evaluations_without_metrics(connection)
+        if not due:
+            context.log.info("dbt_eval: nothing to do, every evaluation has its metrics")
+            yield from _unchanged(context, opened.database.connect)
+            return
+        os.environ.update(dbt_environment(opened.database.url))
+        # dbt's default indirect selection would leave out tests that look at two models.
+        for event in dbt.cli(["build", "--exclude", "resource_type:unit_test"], context=context).stream():
+            yield _with_metrics(event, opened.database.connect)
+
+
+@dg.asset(
+    deps=[dg.AssetKey(_METRICS)],
+    group_name=EVALUATION,
+    kinds={"python", "html"},
+    owners=OWNERS,
+    code_version="1",
+    description="One self-contained HTML page about the newest evaluation. The headline table and plot are here too.",
+)
+def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
+    with clear_failure():
+        opened = project.open()
+        with opened.database.connect() as connection:
+            page = write_report(connection, opened.settings.data_path / "reports")
+            context.log.info(f"eval_report: {page}")
+            return dg.MaterializeResult(
+                metadata={"report": dg.MetadataValue.path(str(page)), **_metrics_metadata(connection)}
+            )
+
+
+def _evaluations_without_metrics(connection: Connection) -> int:
+    row = connection.execute("select to_regclass('imagerag_eval.eval_metrics')").fetchone()
+    known = "select evaluation from imagerag_eval.eval_metrics" if row and row[0] else "select 0 where false"
+    found = connection.execute(f"select count(*) from evaluations where evaluation not in ({known})").fetchone()  # noqa: S608
+    return int(found[0]) if found else 0
+
+
+def _unchanged(context: dg.AssetExecutionContext, connect: Any) -> Iterator[dg.MaterializeResult[None]]:
+    for key in sorted(context.selected_asset_keys, key=lambda one: one.to_user_string()):
+        with connect() as connection:
+            metadata = _metrics_metadata(connection) if key.path[-1] == _METRICS else {}
+            yield dg.MaterializeResult(
+                asset_key=key, metadata=metadata, data_version=dg.DataVersion(_metrics_version(connection))
+            )
+
+
+def _with_metrics(event: Any, connect: Any) -> Any:
+    """Put the table, the plot and the headline numbers on eval_metrics: dbt itself reports only row counts."""
+    if not isinstance(event, dg.Output):
+        return event
+    with connect() as connection:
+        metadata = dict(event.metadata)
+        if event.output_name == _METRICS:
+            metadata.update(_metrics_metadata(connection))
+        return dg.Output(
+            event.value, event.output_name, metadata, dg.DataVersion(_metrics_version(connection))
+        )
+
+
+def _metrics_version(connection: Connection) -> str:
+    row = connection.execute("select max(evaluation) from evaluations").fetchone()
+    return fingerprint(newest_evaluation=row[0] if row else None)
+
+
+def _metrics_metadata(connection: Connection) -> dict[str, Any]:
+    numbers = {
+        f"{row['method']}_{name}": float(row[name])
+        for row in metrics_table(connection)
+        if row["benchmark"] == "all"
+        for name in ("precision_at_5", "recall_at_10")
+        if row[name] is not None
+    }
+    table = metrics_markdown(connection)
+    plot = picture(metrics_plot_png(connection), "metrics per method")
+    return {**numbers, "metrics": dg.MetadataValue.md(f"{table}\n\n{plot}")}

@@ -1,0 +1,68 @@
+"""pgvector_index: what search reads."""
+
+import dagster as dg
+from psycopg import sql
+
+from imagerag_assets.assets.common import (
+    INDEX,
+    OWNERS,
+    ProjectResource,
+    StageConfig,
+    clear_failure,
+    count_metadata,
+    markdown_table,
+    options,
+    tell,
+)
+from imagerag_assets.assets.deduped_set import deduped_set
+from imagerag_assets.assets.embeddings import clip_embeddings, description_embeddings
+from imagerag_assets.assets.ocr_text import ocr_text
+from imagerag_assets.assets.raw_images import raw_images
+from imagerag_assets.assets.tiles import tiles
+from imagerag_assets.assets.vlm_descriptions import vlm_descriptions
+from imagerag_assets.retrieval import generations
+from imagerag_assets.retrieval.generations import LAYOUT_VERSION
+from imagerag_assets.retrieval.tokens import TOKENS_VERSION
+from imagerag_assets.stages import pgvector_index as stage
+
+
+@dg.asset(
+    deps=[raw_images, tiles, ocr_text, vlm_descriptions, description_embeddings, clip_embeddings, deduped_set],
+    group_name=INDEX,
+    kinds={"python", "postgres", "pgvector"},
+    owners=OWNERS,
+    code_version=f"{LAYOUT_VERSION}.{TOKENS_VERSION}",
+    description=(
+        "One generation of the index, complete and consistent: images, tile vectors and description vectors with "
+        "HNSW indexes, and the inverted index of the text. Updated by difference in one transaction."
+    ),
+)
+def pgvector_index(
+    context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
+) -> dg.MaterializeResult[None]:
+    with clear_failure():
+        opened = project.open()
+        report = stage.run(opened, options(context, config, opened))
+        tell(context, report)
+        with opened.database.connect() as connection:
+            live = generations.live(connection)
+            rows = connection.execute(
+                sql.SQL(
+                    "select i.collection, count(*), count(distinct i.group_id), sum(t.tiles)::bigint "
+                    "from {} i join (select image_id, count(*) as tiles from {} group by image_id) t using (image_id) "
+                    "group by i.collection order by i.collection"
+                ).format(live.table("images"), live.table("tiles"))
+            ).fetchall()
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(stage.data_version(connection)),
+                metadata={
+                    **count_metadata(report),
+                    "generation": live.number,
+                    "images": sum(row[1] for row in rows),
+                    "tiles": sum(row[3] for row in rows),
+                    "collections": dg.MetadataValue.md(
+                        markdown_table(("collection", "images", "without duplicates", "tiles"), rows)
+                    ),
+                    "parameters": dg.MetadataValue.json(live.parameters),
+                },
+            )

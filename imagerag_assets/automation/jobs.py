@@ -1,0 +1,31 @@
+"""Jobs and their schedules. All schedules are off until someone switches them on."""
+
+import dagster as dg
+
+EVERYTHING = "index_and_evaluate"
+
+index_and_evaluate = dg.define_asset_job(
+    EVERYTHING,
+    selection=dg.AssetSelection.all(),
+    description="The whole graph: only what is new or changed costs anything.",
+    executor_def=dg.in_process_executor,
+)
+evaluate = dg.define_asset_job(
+    "evaluate",
+    selection=dg.AssetSelection.assets("benchmark_queries").downstream(include_self=True),
+    description="Benchmarks against the live index, metrics and report, without touching the index.",
+    executor_def=dg.in_process_executor,
+)
+
+hourly_update = dg.ScheduleDefinition(
+    name="hourly_update",
+    job=index_and_evaluate,
+    cron_schedule="0 * * * *",
+    description="For sources that cannot be watched. A run with nothing to do ends in seconds.",
+)
+daily_evaluation = dg.ScheduleDefinition(
+    name="daily_evaluation", job=evaluate, cron_schedule="30 5 * * *", description="Numbers for the history, every day."
+)
+
+JOBS = [index_and_evaluate, evaluate]
+SCHEDULES = [hourly_update, daily_evaluation]

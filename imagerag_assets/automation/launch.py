@@ -1,0 +1,80 @@
+"""A real run of the graph from a terminal, in this process, recorded in the project's own Dagster instance."""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import dagster as dg
+
+from imagerag_assets.assets.common import ProjectResource
+from imagerag_assets.automation.jobs import EVERYTHING
+from imagerag_assets.definitions import build_defs
+from imagerag_assets.project import open_project
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a run. `failure` is the one message that says why it failed, empty when it did not."""
+
+    run_id: str
+    failure: str
+
+
+@dg.logger(description="The stages' own lines, without Dagster's prefix.")
+def plain(_context: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.Logger("imagerag.plain", logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OwnLines())
+    handler.addFilter(lambda record: not getattr(record, "dagster_meta", {}).get("dagster_event"))
+    logger.addHandler(handler)
+    return logger
+
+
+class _OwnLines(logging.Formatter):
+    """Only what the stage wrote: Dagster prepends job, run and step to every message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta = getattr(record, "dagster_meta", {})
+        return str(meta.get("orig_message", record.getMessage()))
+
+
+def dagster_home(data_path: Path) -> Path:
+    """$DAGSTER_HOME, or a folder inside the project's data that is made on first use."""
+    home = Path(os.environ.get("DAGSTER_HOME") or data_path / "dagster_home").absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / "dagster.yaml"
+    if not file.exists():
+        file.write_bytes((resources.files("imagerag_assets.automation") / "dagster.yaml").read_bytes())
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -> RunOutcome:
+    """Run all assets, or the named ones, and wait. Errors that a person can mend end up in the outcome."""
+    dagster_home(open_project(settings_file).settings.data_path)
+    resource = ProjectResource(settings_file=str(settings_file.absolute()) if settings_file else "")
+    defs = build_defs(resources={"project": resource}, loggers={"plain": plain})
+    with dg.DagsterInstance.get() as instance:
+        result = defs.resolve_job_def(EVERYTHING).execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(name) for name in assets] or None,
+            run_config={"loggers": {"plain": {}}},
+        )
+        return RunOutcome(result.run_id, _failure(result))
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> str:
+    if result.success:
+        return ""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data and data.user_failure_data.description:
+                return data.user_failure_data.description
+            if data.error:
+                return f"{event.step_key}: {data.error.message.strip()}"
+    return "The run failed; see it in the Dagster UI."

@@ -1,0 +1,47 @@
+"""The one Definitions object of the code location."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from imagerag_assets.assets import (
+    deduped_set,
+    embeddings,
+    evaluation,
+    ocr_text,
+    pgvector_index,
+    raw_images,
+    tiles,
+    vlm_descriptions,
+)
+from imagerag_assets.assets.common import ProjectResource
+from imagerag_assets.automation.checks import CHECKS
+from imagerag_assets.automation.jobs import JOBS, SCHEDULES
+from imagerag_assets.automation.sensors import SENSORS
+
+_MODULES = (
+    raw_images, tiles, ocr_text, vlm_descriptions, embeddings, deduped_set, pgvector_index, evaluation,
+)  # fmt: skip
+
+
+def build_defs(
+    *, resources: Mapping[str, Any] | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """The code location; `resources` and `loggers` replace parts of it in tests and commands."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(_MODULES),
+        asset_checks=CHECKS,
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
+        resources={"project": ProjectResource(), "dbt": evaluation.dbt_resource(), **(resources or {})},
+        loggers=loggers,
+        # One process: a model is loaded once for all stages, and a step costs 0.2 s instead of 3.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,127 @@
+"""What dbt measured, read back: as rows, as Markdown, and as a small chart. No metric is computed here."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, LiteralString
+
+from psycopg.rows import dict_row
+
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.evaluation.benchmarks import ALL
+
+SHADES = {
+    "hybrid": "#1f5f8b",
+    "rrf": "#7a9cc6",
+    "clip": "#c77d2e",
+    "description": "#5b8c5a",
+    "text": "#8a6fa8",
+}
+"""One colour per search method, the same in every chart."""
+OTHER_SHADE = "#8b8f94"
+
+Row = dict[str, Any]
+
+
+def read(connection: Connection, query: LiteralString, *values: object) -> list[Row]:
+    """Run one statement and return its rows as dictionaries."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, values).fetchall()
+
+
+def newest_evaluations(connection: Connection) -> list[Row]:
+    """Find the newest measured evaluation and the one before it: evaluation, generation, evaluated_at."""
+    there = connection.execute("select to_regclass('imagerag_eval.eval_metrics')").fetchone()
+    if there is None or there[0] is None:
+        return []
+    return read(
+        connection,
+        "select distinct evaluation, generation, evaluated_at from imagerag_eval.eval_metrics "
+        "order by evaluated_at desc, evaluation desc limit 2",
+    )
+
+
+def metrics_table(connection: Connection, evaluation: int | None = None) -> list[Row]:
+    """One row per benchmark and method over every kind of query, "all" first, the best method first.
+
+    `evaluation` defaults to the newest measured one; no rows when there is none. The keys are the columns of
+    dbt's eval_metrics.
+    """
+    if evaluation is None:
+        newest = newest_evaluations(connection)
+        if not newest:
+            return []
+        evaluation = newest[0]["evaluation"]
+    return read(
+        connection,
+        "select * from imagerag_eval.eval_metrics where evaluation = %s and kind = %s "
+        "order by benchmark <> %s, benchmark, precision_at_5 desc, recall_at_10 desc, method",
+        evaluation,
+        ALL,
+        ALL,
+    )
+
+
+def metrics_markdown(connection: Connection) -> str:
+    """Give the newest evaluation as a Markdown table for Dagster's metadata."""
+    rows = metrics_table(connection)
+    if not rows:
+        return "No evaluation has been measured yet."
+    lines = [
+        "| benchmark | method | queries | P@5 (ceiling) | Recall@10 | nDCG@10 | MRR | p50 ms | p95 ms |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        cells = [
+            _cell(row["benchmark"]),
+            _cell(row["method"]),
+            str(row["queries"]),
+            f"{row['precision_at_5']:.3f} ({row['precision_at_5_ceiling']:.3f})",
+            *(f"{row[name]:.3f}" for name in ("recall_at_10", "ndcg_at_10", "mrr")),
+            *(milliseconds(row[name]) for name in ("latency_p50_ms", "latency_p95_ms")),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def milliseconds(value: float | None) -> str:
+    """Two significant digits below 10 ms, whole milliseconds above, a dash when nothing was timed."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def metrics_plot_png(connection: Connection) -> bytes:
+    """Draw the newest evaluation's Precision@5 and Recall@10 over all queries, a bar per method, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = [row for row in metrics_table(connection) if row["benchmark"] == ALL][::-1]
+    figure = Figure(figsize=(7, 0.9 + 0.3 * len(rows)), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (name, title) in zip(
+        figure.subplots(1, 2, sharey=True),
+        (("precision_at_5", "Precision@5 and its ceiling"), ("recall_at_10", "Recall@10")),
+        strict=True,
+    ):
+        bars = axes.barh(
+            range(len(rows)),
+            [row[name] for row in rows],
+            color=[SHADES.get(row["method"], OTHER_SHADE) for row in rows],
+        )
+        axes.bar_label(bars, fmt="%.3f", padding=3, fontsize=8)
+        if name == "precision_at_5" and rows:
+            axes.axvline(rows[0]["precision_at_5_ceiling"], color="#444", linewidth=1, linestyle=":")
+        # A dollar sign in a name would start mathematics.
+        axes.set_yticks(range(len(rows)), [row["method"].replace("$", r"\$") for row in rows])
+        axes.set_xlim(0, 1.12)
+        axes.set_title(title, fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _cell(text: str) -> str:
+    """Keep a name from breaking out of its table cell."""
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())

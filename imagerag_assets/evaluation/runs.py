@@ -1,0 +1,161 @@
+"""Every method on every benchmark query against the live index: ranked results and latencies as rows.
+
+No metric is computed here: dbt_eval does that from these rows.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from PIL import Image
+from psycopg.types.json import Jsonb
+
+from imagerag_assets.database.bulk import upsert
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
+from imagerag_assets.images.decode import to_rgb
+from imagerag_assets.project import Project
+from imagerag_assets.retrieval import generations, index
+from imagerag_assets.retrieval.search import (
+    METHODS,
+    SEARCH_VERSION,
+    Method,
+    Query,
+    Result,
+    encode_query,
+    run_search,
+)
+
+STAGE = "retrieval_runs"
+DEPTH = 20
+"""Results kept per query and method: twice what the deepest metric reads."""
+
+_RUN_COLUMNS = (
+    "evaluation", "benchmark", "method", "query_id", "rank", "corpus_id", "group_id", "score", "legs",
+)  # fmt: skip
+_LATENCY_COLUMNS = ("evaluation", "benchmark", "method", "query_id", "milliseconds")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    benchmark: str
+    query_id: str
+    query: Query
+
+
+@dataclass(frozen=True)
+class _Answer:
+    asked: _Asked
+    method: Method
+    results: list[Result]
+    milliseconds: float
+
+
+def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageReport:
+    """Run the benchmarks, unless the newest evaluation saw the same index, benchmarks and search code.
+
+    `run_id` names the Dagster run in the history.
+    """
+    started = time.monotonic()
+    report = StageReport(STAGE)
+    with project.database.connect() as connection:
+        # Two at once would measure each other's load; the second then finds the first's evaluation.
+        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
+        generation = generations.live(connection)
+        current = evaluation_fingerprint(connection)
+        asked = _asked(connection)
+        total = len(asked) * len(METHODS)
+        newest = connection.execute(
+            "select fingerprint from evaluations order by evaluation desc limit 1"
+        ).fetchone()
+        if newest is not None and newest[0] == current:
+            report.skipped = total
+        elif asked:
+            answers = list(_answers(connection, project, asked, on_progress))
+            _save(connection, generation.number, current, run_id, answers)
+            report.new = total
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def evaluation_fingerprint(connection: Connection) -> str:
+    """What decides the rankings: the live rows, the calibration, the benchmarks, the search code."""
+    generation = generations.live(connection)
+    calibration = connection.execute(
+        'select collection, leg, knows, "offset", slope from leg_calibration where generation = %s order by 1, 2',
+        (generation.number,),
+    ).fetchall()
+    benchmarks = connection.execute("select benchmark, digest from benchmarks order by benchmark").fetchall()
+    return fingerprint(
+        index=index.index_digest(connection, generation),
+        calibration=calibration,
+        benchmarks=benchmarks,
+        methods=METHODS,
+        search=SEARCH_VERSION,
+    )
+
+
+def _asked(connection: Connection) -> list[_Asked]:
+    rows = connection.execute(
+        "select benchmark, query_id, text, image from benchmark_queries order by benchmark, query_id"
+    ).fetchall()
+    return [
+        _Asked(benchmark, query_id, Query(text, _picture(image) if image else None))
+        for benchmark, query_id, text, image in rows
+    ]
+
+
+def _picture(path: str) -> Image.Image:
+    with Image.open(path) as opened:
+        return to_rgb(opened)
+
+
+def _answers(
+    connection: Connection, project: Project, asked: Sequence[_Asked], on_progress: OnProgress
+) -> Iterator[_Answer]:
+    """Method by method within each query, so that a slow moment of the machine hits all methods alike."""
+    started = time.monotonic()
+    for method in METHODS:
+        # The first call loads models and plans statements: search as users meet it is warm.
+        _answer(connection, project, asked[0], method)
+    for number, one in enumerate(asked):
+        for method in METHODS:
+            yield _answer(connection, project, one, method)
+        done = (number + 1) * len(METHODS)
+        on_progress(Progress(STAGE, done, len(asked) * len(METHODS), time.monotonic() - started))
+
+
+def _answer(connection: Connection, project: Project, asked: _Asked, method: Method) -> _Answer:
+    started = time.perf_counter()
+    encoded = encode_query(project, asked.query, method)
+    results = run_search(
+        connection, project, encoded, method=method, collections=(asked.benchmark,), limit=DEPTH
+    )
+    return _Answer(asked, method, results, (time.perf_counter() - started) * 1000)
+
+
+def _save(
+    connection: Connection, generation: int, current: str, run_id: str, answers: Sequence[_Answer]
+) -> None:
+    row = connection.execute(
+        "insert into evaluations (fingerprint, generation, run_id) values (%s, %s, %s) returning evaluation",
+        (current, generation, run_id),
+    ).fetchone()
+    assert row is not None
+    number = int(row[0])
+    results = (
+        (
+            number, one.asked.benchmark, one.method, one.asked.query_id, rank, result.uri, result.group_id,
+            result.score, Jsonb({leg: asdict(score) for leg, score in result.legs.items()}, dumps=json.dumps),
+        )
+        for one in answers
+        for rank, result in enumerate(one.results, start=1)
+    )  # fmt: skip
+    upsert(connection, "retrieval_runs", _RUN_COLUMNS, _RUN_COLUMNS[:5], results)
+    latencies = (
+        (number, one.asked.benchmark, one.method, one.asked.query_id, one.milliseconds) for one in answers
+    )
+    upsert(connection, "query_latencies", _LATENCY_COLUMNS, _LATENCY_COLUMNS[:4], latencies)

@@ -1,0 +1,97 @@
+"""Bytes → one upright RGB image, or an `ItemError` with a stable reason. The only place that calls Pillow's decoders."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from imagerag_assets.errors import ItemError
+from imagerag_assets.settings import Limits
+
+# Part of the fingerprint of everything made from pixels: raise it when decoding changes what is seen.
+DECODE_VERSION = 1
+
+_EXIF_SHOWN = ("Make", "Model", "DateTimeOriginal", "DateTime", "Software", "ImageDescription", "Artist", "Copyright")
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """`image` is RGB, upright, on white where it was transparent; `mode` and `format` are the file's own."""
+
+    image: Image.Image
+    format: str
+    mode: str
+    exif: dict[str, str]
+
+
+def decode(data: bytes, limits: Limits) -> DecodedImage:
+    """Decode one image.
+
+    Raises `ItemError` with reason `empty`, `too_large`, `not_an_image`, `truncated` or `decode_error`.
+    """
+    if not data:
+        raise ItemError("empty", "The file has no bytes.")
+    if len(data) > limits.max_bytes:
+        raise ItemError("too_large", f"{len(data):,} bytes; limits.max_bytes is {limits.max_bytes:,}.")
+    try:
+        with warnings.catch_warnings():
+            # The limit below is ours and is an error, not a warning.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as opened:
+                return _load(opened, limits)
+    except ItemError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ItemError("too_large", str(error)) from None
+    except UnidentifiedImageError:
+        raise ItemError("not_an_image", "The bytes are of no image format that can be read.") from None
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError) as error:
+        # Pillow has no class for a file that ends early; its messages are all there is to tell by.
+        cut_off = any(word in str(error).lower() for word in ("truncated", "unexpected end", "eof", "incomplete"))
+        reason = "truncated" if cut_off or isinstance(error, EOFError) else "decode_error"
+        raise ItemError(reason, f"{type(error).__name__}: {error}") from None
+
+
+def _load(opened: Image.Image, limits: Limits) -> DecodedImage:
+    width, height = opened.size
+    if width * height > limits.max_pixels:
+        raise ItemError(
+            "too_large", f"{width}×{height} pixels; limits.max_pixels is {limits.max_pixels:,}. Nothing was decoded."
+        )
+    exif = _exif(opened)
+    opened.load()
+    return DecodedImage(to_rgb(ImageOps.exif_transpose(opened)), opened.format or "?", opened.mode, exif)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """RGB, with transparency on white and 16-bit grey scaled to 8."""
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith(("I;16", "I", "F")):
+        grey = np.asarray(image, dtype=np.float32)
+        # A 32-bit container mostly holds 16-bit samples; anything else is stretched to what it uses.
+        top = 65535.0 if grey.min() >= 0 and 255 < grey.max() <= 65535 else max(float(grey.max()), 1.0)
+        return Image.fromarray((np.clip(grey / top, 0, 1) * 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _exif(opened: Image.Image) -> dict[str, str]:
+    """The few facts that people ask for, as text without NUL (which Postgres cannot hold)."""
+    try:
+        found = opened.getexif()
+        values: dict[int, Any] = {**found, **found.get_ifd(ExifTags.IFD.Exif)}
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError):
+        # Broken EXIF in a good picture is common and costs only the facts.
+        return {}
+    named = {ExifTags.TAGS.get(tag, ""): value for tag, value in values.items()}
+    shown = {name: str(named[name]).replace("\x00", "").strip()[:500] for name in _EXIF_SHOWN if name in named}
+    return {name: value for name, value in shown.items() if value}

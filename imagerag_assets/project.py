@@ -1,0 +1,76 @@
+"""What a stage, a command or a notebook works with: the settings, the database, and the models, each opened once."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagerag_assets.database.connection import Database
+from imagerag_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from imagerag_assets.models.dual_encoder import DualEncoder
+    from imagerag_assets.models.text_encoder import TextEncoder
+
+
+class Project:
+    """Opens lazily: a run with nothing to do loads no model."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def database(self) -> Database:
+        """The migrated database. Raises `DatabaseError`."""
+        return Database.from_settings(self.settings)
+
+    def dual_encoder(self) -> DualEncoder:
+        """The image–text model of the settings, loaded once per process. Raises `ModelError`."""
+        from imagerag_assets.models.dual_encoder import load_dual_encoder
+
+        models = self.settings.models
+        return load_dual_encoder(
+            models.image_text, models.image_text_revision, models.device, models.allow_remote_code
+        )
+
+    def dual_encoder_identity(self) -> str:
+        """Changes when the image–text model's weights do. Loads nothing."""
+        return _dual_encoder_identity(self.settings.models.image_text, self.settings.models.image_text_revision)
+
+    def text_encoder(self) -> TextEncoder:
+        """The text model of the settings, loaded once per process. Raises `ModelError`."""
+        from imagerag_assets.models.text_encoder import load_text_encoder
+
+        models = self.settings.models
+        return load_text_encoder(models.text, models.text_revision, models.device, models.allow_remote_code)
+
+    def text_encoder_identity(self) -> str:
+        """Changes when the text model's weights do. Loads nothing."""
+        return _text_encoder_identity(self.settings.models.text, self.settings.models.text_revision)
+
+    def source_folder(self, collection: str) -> Path:
+        """The folder of that collection's files."""
+        from imagerag_assets.images.sources import source_folder
+
+        return source_folder(self.settings, self.settings.collection(collection))
+
+
+def open_project(settings_file: Path | None = None) -> Project:
+    """The project that the settings file describes. Raises `SettingsError`."""
+    return Project(load_settings(settings_file))
+
+
+# Reading a model's files to name it takes a tenth of a second and more: once per process is enough.
+@lru_cache(maxsize=8)
+def _dual_encoder_identity(model: str, revision: str | None) -> str:
+    from imagerag_assets.models.dual_encoder import dual_encoder_identity
+
+    return dual_encoder_identity(model, revision)
+
+
+@lru_cache(maxsize=8)
+def _text_encoder_identity(model: str, revision: str | None) -> str:
+    from imagerag_assets.models.text_encoder import text_encoder_identity
+
+    return text_encoder_identity(model, revision)

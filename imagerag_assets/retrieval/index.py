@@ -1,0 +1,195 @@
+"""Keeping one generation's tables in step with the stages' results, by difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.retrieval.generations import Generation
+from imagerag_assets.retrieval.tokens import terms
+
+DESCRIPTION_WEIGHT = 0.5
+"""What a term of the description counts beside one that stands in the image. Descriptions repeat the obvious."""
+
+# One row per image that has vectors of the current model, with a digest of what it is made from.
+_DESIRED = """
+    create temporary table desired on commit drop as
+    select r.collection, r.content, coalesce(d.canonical, r.content) as group_id, r.uris, c.width, c.height,
+           coalesce(concat_ws(E'\\n', v.general, array_to_string(v.key_elements, ', ')), '') as description,
+           coalesce(v.category, '') as category, coalesce(v.tags, '{}') as tags, coalesce(o.text, '') as ocr,
+           c.exif || jsonb_build_object('format', c.format) as metadata,
+           hashtext(r.content) as sample, e.embedding,
+           md5(concat_ws('|', r.uris::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint, v.context,
+                         e.fingerprint, %(clip)s::text)) as digest
+    from (
+        select collection, content, array_agg(uri order by uri) as uris
+        from raw_images where removed_at is null group by collection, content) r
+    join contents c using (content)
+    join unnest(%(names)s::text[], %(contexts)s::text[]) as k (collection, context) using (collection)
+    left join deduped_set d using (content)
+    left join ocr_text o on o.content = r.content and o.fingerprint = %(ocr)s
+    left join vlm_descriptions v
+        on v.content = r.content and v.context = k.context and v.fingerprint = %(descriptions)s
+    left join description_embeddings e
+        on e.content = r.content and e.context = k.context and e.fingerprint = %(description_embeddings)s
+    where exists (
+        select from clip_embeddings t
+        where t.content = r.content and t.model = %(model)s and t.fingerprint = %(clip)s)
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How many images an update wrote and took away."""
+
+    new: int
+    updated: int
+    removed: int
+    unchanged: int
+
+
+def update(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> Difference:
+    """Write the difference between what the stages have and what the index has, in the caller's transaction.
+
+    `parameters` are the stages' current fingerprints: clip, ocr, descriptions, description_embeddings, and model,
+    names, contexts.
+    """
+    connection.execute(_DESIRED, parameters)
+    images = generation.table("images")
+    counts = _count(connection, images)
+    if counts.new or counts.updated or counts.removed:
+        _collect_stale_terms(connection, generation)
+        connection.execute(
+            sql.SQL(
+                "delete from {} i where not exists (select from desired d where d.collection = i.collection "
+                "and d.content = i.content and d.digest = i.digest)"
+            ).format(images)
+        )
+        fresh = _insert_images(connection, images)
+        _insert_tiles(connection, generation, parameters)
+        _insert_postings(connection, generation, fresh)
+        _refresh_terms(connection, generation)
+    connection.execute("drop table desired")
+    return counts
+
+
+def index_digest(connection: Connection, generation: Generation) -> str:
+    """Changes when anything that search reads does."""
+    row = connection.execute(
+        sql.SQL(
+            "select count(*), coalesce(sum(hashtextextended(collection || content || digest, 0)::numeric), 0) from {}"
+        ).format(generation.table("images"))
+    ).fetchone()
+    assert row is not None
+    return f"{generation.fingerprint}-{row[0]}-{row[1]}"
+
+
+def _count(connection: Connection, images: sql.Identifier) -> Difference:
+    row = connection.execute(
+        sql.SQL("""
+            select count(*) filter (where i.image_id is null),
+                   count(*) filter (where i.digest <> d.digest),
+                   count(*) filter (where d.content is null),
+                   count(*) filter (where i.digest = d.digest)
+            from desired d full join {} i using (collection, content)
+        """).format(images)
+    ).fetchone()
+    assert row is not None
+    return Difference(*map(int, row))
+
+
+def _collect_stale_terms(connection: Connection, generation: Generation) -> None:
+    """Terms of the documents that are about to go: their document counts have to be taken again."""
+    connection.execute(
+        sql.SQL("""
+            create temporary table touched on commit drop as
+            select distinct p.term from {postings} p
+            join {images} i using (image_id)
+            where not exists (select from desired d where d.collection = i.collection
+                              and d.content = i.content and d.digest = i.digest)
+        """).format(postings=generation.table("postings"), images=generation.table("images"))
+    )
+
+
+def _insert_images(connection: Connection, images: sql.Identifier) -> list[tuple[int, str, str]]:
+    """Insert what is missing; returns (image_id, ocr, description) of each."""
+    return connection.execute(
+        sql.SQL("""
+            insert into {images} (collection, content, group_id, uris, width, height, description, category, tags, ocr,
+                                  metadata, terms, sample, digest, embedding)
+            select d.collection, d.content, d.group_id, d.uris, d.width, d.height, d.description, d.category, d.tags,
+                   d.ocr, d.metadata, 0, d.sample, d.digest, d.embedding
+            from desired d
+            where not exists (
+                select from {images} i where i.collection = d.collection and i.content = d.content)
+            order by d.collection, d.content
+            returning image_id, ocr, description
+        """).format(images=images)
+    ).fetchall()
+
+
+def _insert_tiles(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> None:
+    connection.execute(
+        sql.SQL("""
+            insert into {tiles} (image_id, tile_no, x0, y0, x1, y1, embedding)
+            select i.image_id, t.tile_no, t.x0, t.y0, t.x1, t.y1, e.embedding
+            from {images} i
+            join clip_embeddings e
+              on e.content = i.content and e.model = %(model)s and e.fingerprint = %(clip)s
+            join tiles t on t.content = e.content and t.tile_no = e.tile_no
+            where not exists (select from {tiles} x where x.image_id = i.image_id)
+            order by i.image_id, t.tile_no
+        """).format(tiles=generation.table("tiles"), images=generation.table("images")),
+        parameters,
+    )
+
+
+def _insert_postings(connection: Connection, generation: Generation, fresh: list[tuple[int, str, str]]) -> None:
+    lengths: list[tuple[int, int]] = []
+
+    def rows() -> Iterator[tuple[str, int, float]]:
+        for image_id, ocr, description in fresh:
+            read, described = terms(ocr), terms(description)
+            lengths.append((len(read) + round(DESCRIPTION_WEIGHT * len(described)), image_id))
+            counts: Counter[str] = Counter()
+            for words, weight in ((read, 1.0), (described, DESCRIPTION_WEIGHT)):
+                for word in words:
+                    counts[word] += weight  # type: ignore[assignment]
+            for term, frequency in sorted(counts.items()):
+                # A B-tree entry has to stay under a third of a page, and no query has a longer word.
+                yield term[:200], image_id, float(frequency)
+
+    statement = sql.SQL("copy {} (term, image_id, frequency) from stdin (format binary)").format(
+        generation.table("postings")
+    )
+    with connection.cursor().copy(statement) as copy:
+        copy.set_types(["text", "int8", "float4"])
+        for row in rows():
+            copy.write_row(row)
+    connection.cursor().executemany(
+        sql.SQL("update {} set terms = %s where image_id = %s").format(generation.table("images")), lengths
+    )
+    connection.execute(
+        sql.SQL("insert into touched select distinct term from {} where image_id = any(%s)").format(
+            generation.table("postings")
+        ),
+        ([image_id for _, image_id in lengths],),
+    )
+
+
+def _refresh_terms(connection: Connection, generation: Generation) -> None:
+    """Count again the documents of every term that an inserted or deleted document has."""
+    names = {"terms": generation.table("terms"), "postings": generation.table("postings")}
+    connection.execute(sql.SQL("delete from {terms} where term in (select term from touched)").format(**names))
+    connection.execute(
+        sql.SQL(
+            "insert into {terms} (term, documents) select term, count(*) from {postings} "
+            "where term in (select term from touched) group by term"
+        ).format(**names)
+    )
+    connection.execute("drop table touched")

@@ -1,0 +1,261 @@
+"""Search the live generation: one SQL statement per query, whatever the method.
+
+The statement's shape is search.sql; what the legs' scores are worth is `fusion`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from PIL import Image
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.errors import SettingsError
+from imagerag_assets.images.crops import shrink
+from imagerag_assets.retrieval import fusion, generations
+from imagerag_assets.retrieval.generations import Generation
+from imagerag_assets.retrieval.tokens import terms
+
+if TYPE_CHECKING:
+    from imagerag_assets.models.checkpoints import FloatArray
+    from imagerag_assets.project import Project
+
+Method = Literal["clip", "description", "text", "rrf", "hybrid"]
+METHODS: tuple[Method, ...] = get_args(Method)
+Leg = Literal["clip", "description", "text"]
+LEGS: tuple[Leg, ...] = get_args(Leg)
+
+# Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
+_K1, _B = 1.2, 0.75
+SEARCH_VERSION = 1
+"""Raise it when the same index would give other rankings."""
+_BACKGROUND = 500
+"""Images that a leg's background mean and spread are taken from: their error is under 5 % of a spread."""
+_EXACT_ROWS = 5_000
+"""Up to so many images in the filter an exact scan is faster than an index scan and right by construction."""
+_MAXIMUM_TERMS = 64
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for: words, a picture, or both."""
+
+    text: str = ""
+    image: Image.Image | None = None
+
+
+@dataclass(frozen=True)
+class LegScore:
+    """What one leg says of a result: its rank among this search's candidates and its raw score."""
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One found image. `box` is the best matching tile in pixels; `duplicates` are the files folded behind it."""
+
+    collection: str
+    uri: str
+    content: str
+    group_id: str
+    score: float
+    legs: dict[str, LegScore]
+    box: tuple[int, int, int, int] | None
+    width: int
+    height: int
+    description: str
+    category: str
+    tags: tuple[str, ...]
+    ocr: str
+    uris: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncodedQuery:
+    """A query as the legs need it. A vector or the terms are missing where the query has nothing for that leg."""
+
+    clip: FloatArray | None
+    text: FloatArray | None
+    terms: list[str] = field(default_factory=list)
+
+
+def encode_query(project: Project, query: Query, method: Method = "hybrid") -> EncodedQuery:
+    """What the method's legs need of a query: no model is touched that has no leg to serve.
+
+    Words and picture together are the direction between their two vectors.
+    """
+    words = query.text.strip()
+    clip = _clip_vector(project, words, query.image) if _uses(method, "clip") else None
+    text = None
+    if words and _uses(method, "description"):
+        text = project.text_encoder().encode_texts([words])[0]
+    found = list(dict.fromkeys(terms(words)))[:_MAXIMUM_TERMS] if _uses(method, "text") else []
+    return EncodedQuery(clip, text, found)
+
+
+def _clip_vector(project: Project, words: str, image: Image.Image | None) -> FloatArray | None:
+    encoder = project.dual_encoder()
+    vectors = [encoder.encode_texts([words])[0]] if words else []
+    if image is not None:
+        vectors.append(encoder.encode_images([shrink(image.copy(), 2 * (encoder.image_size or 224))])[0])
+    if not vectors:
+        return None
+    total = np.sum(vectors, axis=0)
+    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), dtype=np.float32)
+
+
+def search(
+    project: Project,
+    query: Query,
+    *,
+    method: Method = "hybrid",
+    collections: tuple[str, ...] = (),
+    limit: int = 10,
+) -> list[Result]:
+    """The best images for a query in the live index, best first; equal scores in the order of collection and path.
+
+    Raises `NoLiveIndexError` before the first materialization, `SettingsError` for an unknown collection.
+    """
+    for name in collections:
+        project.settings.collection(name)
+    encoded = encode_query(project, query, method)
+    with project.database.connect() as connection:
+        return run_search(connection, project, encoded, method=method, collections=collections, limit=limit)
+
+
+def run_search(
+    connection: Connection,
+    project: Project,
+    query: EncodedQuery,
+    *,
+    method: Method = "hybrid",
+    collections: tuple[str, ...] = (),
+    limit: int = 10,
+) -> list[Result]:
+    """`search` for a query that is encoded already."""
+    generation = generations.live(connection)
+    _same_models(project, generation)
+    settings = project.settings.index
+    rows = _rows_in(connection, generation, collections)
+    statement = _statement(generation, method, exact=rows <= _EXACT_ROWS)
+    if rows > _EXACT_ROWS:
+        connection.execute(sql.SQL("set local hnsw.ef_search = {}").format(sql.Literal(settings.ef_search)))
+        connection.execute("set local hnsw.iterative_scan = strict_order")
+    parameters = {
+        "collections": list(collections) or None,
+        "terms": query.terms,
+        "clip_vector": query.clip,
+        "text_vector": query.text,
+        "k1": _K1,
+        "b": _B,
+        "candidates": settings.candidates,
+        "tile_candidates": 4 * settings.candidates,
+        "background": _BACKGROUND,
+        "limit": limit,
+        "generation": generation.number,
+        **fusion.default_parameters(),
+    }
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return [_result(row) for row in cursor.execute(statement, parameters).fetchall()]
+
+
+def _uses(method: Method, leg: Leg) -> bool:
+    return method in (leg, "rrf", "hybrid")
+
+
+def _same_models(project: Project, generation: Generation) -> None:
+    """A query vector of another model than the index's would find nonsense without an error."""
+    wanted = (project.dual_encoder_identity(), project.text_encoder_identity())
+    if wanted != (generation.parameters["image_model"], generation.parameters["text_model"]):
+        raise SettingsError(
+            "models: the live index was built with other models than the settings name. "
+            "Materialize pgvector_index, or set models.image_text and models.text back."
+        )
+
+
+def _rows_in(connection: Connection, generation: Generation, collections: tuple[str, ...]) -> int:
+    """How many images the filter leaves; counting stops where the answer no longer matters."""
+    row = connection.execute(
+        sql.SQL(
+            "select count(*) from (select from {} where %(c)s::text[] is null or collection = any(%(c)s) limit %(n)s) x"
+        ).format(generation.table("images")),
+        {"c": list(collections) or None, "n": _EXACT_ROWS + 1},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+_CLIP_EXACT = """
+    select e.image_id from {tiles} e join filtered using (image_id)
+    where %(clip_vector)s::vector is not null
+    group by e.image_id order by min(e.embedding <=> %(clip_vector)s::vector), e.image_id limit %(candidates)s
+"""
+_CLIP_SCAN = """
+    select distinct n.image_id from (
+        select e.image_id from {tiles} e join filtered using (image_id)
+        where %(clip_vector)s::vector is not null
+        order by e.embedding <=> %(clip_vector)s::vector limit %(tile_candidates)s) n
+"""
+_DESCRIPTION = """
+    select i.image_id from filtered i
+    where %(text_vector)s::vector is not null and i.embedding is not null
+    order by i.embedding <=> %(text_vector)s::vector limit %(candidates)s
+"""
+# "+ 0" keeps the planner from the HNSW index, whose order is approximate.
+_DESCRIPTION_EXACT = """
+    select i.image_id from filtered i
+    where %(text_vector)s::vector is not null and i.embedding is not null
+    order by (i.embedding <=> %(text_vector)s::vector) + 0, i.image_id limit %(candidates)s
+"""
+
+
+@lru_cache(maxsize=64)
+def _template() -> str:
+    return (resources.files("imagerag_assets.retrieval") / "search.sql").read_text(encoding="utf-8")
+
+
+def _statement(generation: Generation, method: Method, *, exact: bool) -> sql.Composed:
+    names = {name: generation.table(name) for name in ("images", "tiles", "postings", "terms")}
+    folding, final = fusion.score_expressions(method)
+    return sql.SQL(_template()).format(  # type: ignore[arg-type]
+        **names,
+        clip_hits=sql.SQL(_CLIP_EXACT if exact else _CLIP_SCAN).format(**names),
+        description_hits=sql.SQL(_DESCRIPTION_EXACT if exact else _DESCRIPTION),
+        score=sql.SQL(folding),  # type: ignore[arg-type]
+        final_score=sql.SQL(final),  # type: ignore[arg-type]
+    )
+
+
+def _result(row: dict[str, Any]) -> Result:
+    columns = {"clip": "clip", "description": "description_score", "text": "text_score"}
+    legs = {
+        leg: LegScore(int(row[f"{leg}_rank"]), float(row[column]))
+        for leg, column in columns.items()
+        if row[column] is not None
+    }
+    box = None if row["x0"] is None else (row["x0"], row["y0"], row["x1"], row["y1"])
+    return Result(
+        collection=row["collection"],
+        uri=row["uris"][0],
+        content=row["content"],
+        group_id=row["group_id"],
+        score=float(row["score"]),
+        legs=legs,
+        box=box,
+        width=row["width"],
+        height=row["height"],
+        description=row["description"],
+        category=row["category"],
+        tags=tuple(row["tags"]),
+        ocr=row["ocr"],
+        uris=tuple(row["uris"]),
+        duplicates=tuple(row["duplicates"]),
+    )

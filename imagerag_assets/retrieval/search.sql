@@ -1,0 +1,107 @@
+-- One search. {images}, {tiles}, {postings}, {terms} are the live generation's tables; {clip_hits} and
+-- {description_hits} are the exact or the index-scan form of their legs. A leg without a query vector or terms is empty.
+with filtered as not materialized (
+    select i.* from {images} i
+    where (%(collections)s::text[] is null or i.collection = any(%(collections)s::text[]))
+),
+corpus as (
+    select count(*)::float8 as documents, greatest(coalesce(avg(i.terms), 0), 1)::float8 as mean_terms from filtered i
+),
+-- Inverse document frequency as in Lucene, never negative. Terms that no document has still count in `best`: a query
+-- of which half is unknown cannot be fully answered.
+query_terms as (
+    select q.term,
+           ln(1 + (n.total - coalesce(t.documents, 0) + 0.5) / (coalesce(t.documents, 0) + 0.5)) as idf
+    from unnest(%(terms)s::text[]) as q (term)
+    cross join (select count(*)::float8 as total from {images}) n
+    left join {terms} t using (term)
+),
+best as (select coalesce(sum(idf), 0) * (%(k1)s + 1) as score from query_terms),
+-- Okapi BM25 (Robertson & Zaragoza 2009).
+text_scores as (
+    select p.image_id,
+           sum(q.idf * p.frequency * (%(k1)s + 1)
+               / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * i.terms / c.mean_terms)))::float8 as score
+    from query_terms q
+    join {postings} p using (term)
+    join filtered i using (image_id)
+    cross join corpus c
+    group by p.image_id
+),
+text_hits as (select image_id from text_scores order by score desc, image_id limit %(candidates)s),
+clip_hits as ({clip_hits}),
+description_hits as ({description_hits}),
+sampled as (select image_id from filtered order by sample, image_id limit %(background)s),
+pool as (
+    select image_id, bool_or(candidate) as candidate, bool_or(not candidate) as sampled
+    from (
+        select image_id, true as candidate from clip_hits
+        union all select image_id, true from description_hits
+        union all select image_id, true from text_hits
+        union all select image_id, false from sampled) u
+    group by image_id
+),
+-- Every leg's exact score for everything in the pool, so that no leg is silent about another's candidate.
+scored as (
+    select p.image_id, p.candidate, p.sampled, i.group_id, i.collection, i.uris[1] as uri,
+           tile.score as clip, tile.tile_no,
+           1 - (i.embedding <=> %(text_vector)s::vector) as description,
+           t.score as text
+    from pool p
+    join {images} i using (image_id)
+    left join lateral (
+        select 1 - (e.embedding <=> %(clip_vector)s::vector) as score, e.tile_no
+        from {tiles} e where e.image_id = p.image_id and %(clip_vector)s::vector is not null
+        order by e.embedding <=> %(clip_vector)s::vector, e.tile_no limit 1) tile on true
+    left join text_scores t using (image_id)
+),
+background as (
+    select avg(clip) as clip_mean, greatest(stddev_pop(clip), 1e-6) as clip_spread,
+           avg(description) as description_mean, greatest(stddev_pop(description), 1e-6) as description_spread
+    from scored where sampled
+),
+standardised as (
+    select s.*, k.*,
+           (s.clip - b.clip_mean) / b.clip_spread as clip_z,
+           (s.description - b.description_mean) / b.description_spread as description_z,
+           coalesce(s.text, 0) / nullif(m.score, 0) as text_share
+    from scored s
+    cross join background b
+    cross join best m
+    left join lateral (
+        select coalesce(max(knows) filter (where leg = 'clip'), %(clip_knows)s) as clip_knows,
+               coalesce(max("offset") filter (where leg = 'clip'), %(clip_offset)s) as clip_offset,
+               coalesce(max(slope) filter (where leg = 'clip'), %(clip_slope)s) as clip_slope,
+               coalesce(max(knows) filter (where leg = 'description'), %(description_knows)s) as description_knows,
+               coalesce(max("offset") filter (where leg = 'description'), %(description_offset)s) as description_offset,
+               coalesce(max(slope) filter (where leg = 'description'), %(description_slope)s) as description_slope,
+               coalesce(max(knows) filter (where leg = 'text'), %(text_knows)s) as text_knows,
+               coalesce(max("offset") filter (where leg = 'text'), %(text_offset)s) as text_offset,
+               coalesce(max(slope) filter (where leg = 'text'), %(text_slope)s) as text_slope
+        from leg_calibration c where c.generation = %(generation)s and c.collection = s.collection) k on true
+    where s.candidate
+),
+-- Duplicates show once: of every group the image that its leg likes best.
+ranked as (
+    select f.*,
+           case when clip is not null then rank() over (order by clip desc nulls last) end as clip_rank,
+           case when description is not null then rank() over (order by description desc nulls last) end
+               as description_rank,
+           case when text is not null then rank() over (order by text desc nulls last) end as text_rank
+    from (
+        select distinct on (group_id) * from (select *, {score} as folding from standardised) x
+        order by group_id, folding desc nulls last, collection, uri) f
+),
+final as (select r.*, {final_score} as score from ranked r)
+select f.score, i.collection, i.content, i.uris, i.group_id, i.width, i.height, i.description, i.category, i.tags,
+       i.ocr, box.x0, box.y0, box.x1, box.y1,
+       f.clip, f.clip_rank, f.description as description_score, f.description_rank, f.text as text_score, f.text_rank,
+       f.clip_z, f.description_z, f.text_share,
+       (select coalesce(array_agg(o.uris[1] order by o.collection, o.uris[1]), '{{}}')
+        from {images} o where o.group_id = i.group_id and o.image_id <> i.image_id) as duplicates
+from final f
+join {images} i using (image_id)
+left join {tiles} box on box.image_id = f.image_id and box.tile_no = f.tile_no
+where f.score is not null
+order by f.score desc, i.collection, i.uris[1]
+limit %(limit)s

@@ -1,0 +1,178 @@
+"""The command line. Heavy imports are inside the commands, so that --help answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imagerag_assets.errors import ImageragError
+
+if TYPE_CHECKING:
+    from imagerag_assets.project import Project
+
+app = typer.Typer(
+    help="Images as a searchable, evaluated index in Postgres/pgvector.", no_args_is_help=True, add_completion=True,
+    pretty_exceptions_enable=False,
+)  # fmt: skip
+out = Console()
+err = Console(stderr=True)
+
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", "-s", help="Settings file; default $IMAGERAG_SETTINGS or ./imagerag.yaml.")
+]
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one message and exit code 1."""
+    # The embedded server's library looks for a runtime folder that containers do not have, and warns each time.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+    try:
+        app()
+    except ImageragError as error:
+        err.print(f"[bold red]Error:[/] {_plain(str(error))}", highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def demo(settings: SettingsFile = None) -> None:
+    """Materialize the whole graph and print the metrics."""
+    _materialize(settings, [])
+    project = _project(settings)
+    _print_metrics(project)
+    reports = project.settings.data_path / "reports"
+    out.print(f"\nThe report: {_newest(reports)}", soft_wrap=True)
+    out.print("The Dagster UI: make dev, then http://127.0.0.1:3000")
+    out.print('Search: .venv/bin/imagerag search "red mug on a wooden table" --collection products')
+
+
+@app.command()
+def materialize(
+    assets: Annotated[list[str] | None, typer.Argument(help="Asset names; none: the whole graph.")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Run assets through Dagster, here and now. Only what is new or changed costs anything."""
+    _materialize(settings, assets or [])
+
+
+@app.command()
+def metrics(
+    settings: SettingsFile = None, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False
+) -> None:
+    """Print the newest evaluation."""
+    from imagerag_assets.evaluation.metrics import metrics_table
+
+    project = _project(settings)
+    if as_json:
+        with project.database.connect() as connection:
+            print(json.dumps(metrics_table(connection), default=str, indent=2))
+    else:
+        _print_metrics(project)
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")] = "",
+    image: Annotated[Path | None, typer.Option(help="A picture to look for, alone or with the text.")] = None,
+    method: Annotated[str, typer.Option(help="clip, description, text, rrf or hybrid.")] = "hybrid",
+    collection: Annotated[list[str] | None, typer.Option(help="Only in these collections.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 10,
+    settings: SettingsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Search the live index by words, by a picture, or by both."""
+    from imagerag_assets.errors import SettingsError
+    from imagerag_assets.images.decode import decode
+    from imagerag_assets.retrieval.search import METHODS, Query
+    from imagerag_assets.retrieval.search import search as run
+
+    if method not in METHODS:
+        raise SettingsError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
+    if not text.strip() and image is None:
+        raise SettingsError("Nothing to look for: give a text, or --image with a picture.")
+    project = _project(settings)
+    picture = None
+    if image is not None:
+        if not image.is_file():
+            raise SettingsError(f"--image: there is no file {image}.")
+        picture = decode(image.read_bytes(), project.settings.limits).image
+    found = run(project, Query(text, picture), method=method, collections=tuple(collection or ()), limit=limit)
+    if as_json:
+        print(json.dumps([asdict(result) for result in found], ensure_ascii=False, indent=2))
+        return
+    table = Table("", "score", "image", "legs (rank)", "description")
+    for rank, result in enumerate(found, start=1):
+        legs = " ".join(f"{leg}:{one.rank}" for leg, one in result.legs.items())
+        more = f" (+{len(result.duplicates)} duplicates)" if result.duplicates else ""
+        image_name = _plain(f"{result.collection}/{result.uri}{more}")
+        table.add_row(str(rank), f"{result.score:.3f}", image_name, legs, _plain(result.description[:120]))
+    out.print(table)
+
+
+def _project(settings: Path | None) -> Project:
+    from imagerag_assets.project import open_project
+
+    return open_project(settings)
+
+
+def _materialize(settings: Path | None, assets: list[str]) -> None:
+    from imagerag_assets.automation.launch import materialize as run
+    from imagerag_assets.models.dual_encoder import DualEncoder
+    from imagerag_assets.models.text_encoder import TextEncoder
+
+    started = time.monotonic()
+    outcome = run(settings, assets)
+    if outcome.failure:
+        err.print(f"[bold red]The run failed:[/] {_plain(outcome.failure)}", highlight=False)
+        raise typer.Exit(1)
+    texts = DualEncoder.texts_encoded + TextEncoder.texts_encoded
+    work = (
+        f"the models saw {DualEncoder.images_encoded} images and {texts} texts"
+        if DualEncoder.images_encoded or texts
+        else "nothing was new, no model was loaded"
+    )
+    out.print(f"\nDone in {time.monotonic() - started:.0f} s: {work}. Run {outcome.run_id}.")
+
+
+def _print_metrics(project: Project) -> None:
+    from imagerag_assets.evaluation.metrics import metrics_table
+
+    with project.database.connect() as connection:
+        rows = metrics_table(connection)
+    table = Table("collection", "method", "queries", "P@5", "ceiling", "Recall@10", "MRR", "p50 ms", title="Evaluation")
+    last = None
+    for row in rows:
+        if last is not None and row["benchmark"] != last:
+            table.add_section()
+        last = row["benchmark"]
+        table.add_row(row["benchmark"], row["method"], str(row["queries"]), *_numbers(row))
+    out.print(table)
+
+
+def _numbers(row: dict[str, Any]) -> list[str]:
+    names = ("precision_at_5", "precision_at_5_ceiling", "recall_at_10", "reciprocal_rank")
+    return [*(f"{row[name]:.3f}" for name in names), f"{row['latency_p50_ms']:.1f}"]
+
+
+def _newest(folder: Path) -> Path:
+    pages = sorted(folder.glob("*.html"), key=lambda page: page.stat().st_mtime)
+    return pages[-1] if pages else folder
+
+
+def _plain(text: str) -> str:
+    """Text that is no markup for the terminal."""
+    from rich.markup import escape
+
+    return escape("".join(char for char in text if char.isprintable() or char == "\n"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""benchmark_queries: every collection's queries and qrels, as their files have them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.stages import StageReport, fingerprint
+from imagerag_assets.errors import BenchmarkError
+from imagerag_assets.evaluation.benchmarks import load_benchmark, require_images, store_benchmark
+from imagerag_assets.images.sources import sample_folder
+from imagerag_assets.project import Project
+from imagerag_assets.settings import SAMPLE_SCHEME, Collection
+
+STAGE = "benchmark_queries"
+
+
+def run(project: Project) -> StageReport:
+    """Load every benchmark of the settings, and forget those that they no longer name.
+
+    Raises `BenchmarkError` for files that are missing or malformed, or that judge images which do not exist.
+    """
+    started = time.monotonic()
+    report = StageReport(STAGE)
+    settings = project.settings
+    folders = {one.name: benchmark_folder(project, one) for one in settings.collections if one.benchmark}
+    with project.database.connect() as connection:
+        for name, folder in folders.items():
+            benchmark = load_benchmark(folder)
+            changed = store_benchmark(connection, name, benchmark)
+            count = len(benchmark.queries)
+            report.new += count if changed else 0
+            report.skipped += 0 if changed else count
+        report.removed = connection.execute(
+            "delete from benchmarks where not benchmark = any(%s)", (list(folders),)
+        ).rowcount
+        require_images(connection)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def benchmark_folder(project: Project, collection: Collection) -> Path:
+    """Where a collection's benchmark is. Raises `BenchmarkError` naming the setting when it is not there."""
+    named = collection.benchmark or ""
+    if named.startswith(SAMPLE_SCHEME):
+        return sample_folder(project.settings) / "benchmarks" / named.removeprefix(SAMPLE_SCHEME)
+    folder = (project.settings.root / Path(named).expanduser()).resolve()
+    if not folder.is_dir():
+        raise BenchmarkError(
+            f"collections.{collection.name}.benchmark: the folder {folder} does not exist. "
+            "It needs queries.jsonl and qrels.tsv; or remove the setting."
+        )
+    return folder
+
+
+def data_version(connection: Connection) -> str:
+    rows = connection.execute("select benchmark, digest from benchmarks order by benchmark").fetchall()
+    return fingerprint(benchmarks=rows)

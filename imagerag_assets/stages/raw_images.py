@@ -1,0 +1,44 @@
+"""raw_images: every collection's files."""
+
+from __future__ import annotations
+
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.stages import StageReport, fingerprint
+from imagerag_assets.images.ingest import STAGE, ingest_collection, ingest_fingerprint, remove_other_collections
+from imagerag_assets.images.sources import source_folder
+from imagerag_assets.database.stages import Progress
+from imagerag_assets.project import Project
+from imagerag_assets.stages.common import RunOptions
+
+
+def run(project: Project, options: RunOptions) -> dict[str, StageReport]:
+    """Bring every selected collection in step with its source; reports by collection.
+
+    Raises `SourceError` before anything is changed when a selected folder does not exist.
+    """
+    settings = project.settings
+    chosen = options.selection.collections or tuple(collection.name for collection in settings.collections)
+
+    def drawing(done: int, total: int) -> None:
+        options.on_progress(Progress("sample corpus", done, total, 0.0))
+
+    folders = {name: source_folder(settings, settings.collection(name), drawing) for name in chosen}
+    reports = {
+        name: ingest_collection(project.database, settings, name, folder, on_progress=options.on_progress)
+        for name, folder in folders.items()
+    }
+    with project.database.connect() as connection:
+        gone = remove_other_collections(connection, [collection.name for collection in settings.collections])
+    if gone:
+        reports["(no longer in the settings)"] = StageReport(STAGE, removed=gone)
+    return reports
+
+
+def data_version(connection: Connection, project: Project) -> str:
+    """A digest of which file holds which content."""
+    row = connection.execute(
+        "select count(*), coalesce(sum(hashtextextended(collection || '/' || uri || '=' || content, 0)::numeric), 0) "
+        "from raw_images where removed_at is null"
+    ).fetchone()
+    assert row is not None
+    return fingerprint(stage=ingest_fingerprint(project.settings), rows=int(row[0]), sum=str(row[1]))

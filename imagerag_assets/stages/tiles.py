@@ -1,0 +1,44 @@
+"""tiles: boxes over every image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imagerag_assets.database.bulk import upsert
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint, run_stage
+from imagerag_assets.images.decode import DECODE_VERSION
+from imagerag_assets.images.tiling import TILING_VERSION, tile_boxes
+from imagerag_assets.project import Project
+from imagerag_assets.stages.common import CONTENTS, RunOptions
+
+_COLUMNS = ("content", "tile_no", "level", "x0", "y0", "x1", "y1", "fingerprint")
+_BATCH = 1000
+
+
+def stage(project: Project) -> Stage:
+    parts = project.settings.tiling.model_dump()
+    current = fingerprint(version=TILING_VERSION, decode=DECODE_VERSION, tiling=parts)
+    return Stage("tiles", "tiles", current, CONTENTS, "r.content = c.content")
+
+
+def run(project: Project, options: RunOptions) -> StageReport:
+    this = stage(project)
+
+    def work(items: Sequence[Item]) -> Done:
+        rows = [
+            (item.content, number, tile.level, tile.x0, tile.y0, tile.x1, tile.y1, this.fingerprint)
+            for item in items
+            for number, tile in enumerate(tile_boxes(item.width, item.height, project.settings.tiling))
+        ]
+
+        def save(connection: Connection) -> None:
+            connection.execute("delete from tiles where content = any(%s)", ([item.content for item in items],))
+            upsert(connection, "tiles", _COLUMNS, ("content", "tile_no"), rows)
+
+        return Done(save)
+
+    return run_stage(
+        project.database, this, work, batch_size=_BATCH, retries=project.settings.retries,
+        selection=options.selection, on_progress=options.on_progress,
+    )  # fmt: skip

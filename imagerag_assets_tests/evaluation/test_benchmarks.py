@@ -1,0 +1,196 @@
+"""Reading, checking and storing benchmarks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imagerag_assets.database.connection import Database
+from imagerag_assets.errors import BenchmarkError
+from imagerag_assets.evaluation.benchmarks import (
+    Judgement,
+    Query,
+    load_benchmark,
+    missing_images,
+    require_images,
+    store_benchmark,
+)
+from imagerag_assets_tests.evaluation.corpus import add_images, benchmark
+
+QUERY = '{"_id": "q1", "text": "red shoe"}'
+QRELS = "query-id\tcorpus-id\tscore\n"
+
+
+def write(folder: Path, queries: str, qrels: str, qrels_name: str = "qrels.tsv") -> Path:
+    (folder / "queries.jsonl").write_text(queries, encoding="utf-8", newline="")
+    (folder / qrels_name).parent.mkdir(exist_ok=True)
+    (folder / qrels_name).write_text(qrels, encoding="utf-8", newline="")
+    return folder
+
+
+def test_a_benchmark_is_read_with_its_optional_parts(tmp_path: Path) -> None:
+    (tmp_path / "example.png").write_bytes(b"pixels")
+    queries = "\n".join(
+        [
+            QUERY,
+            '{"_id": 2, "text": "", "image": "example.png", "metadata": {"kind": "by_example", "language": "fr"}}',
+            "",
+        ]
+    )
+    read = load_benchmark(write(tmp_path, queries, QRELS + "q1\ta b.jpg\t2\n2\tc.jpg\t0\n"))
+    assert read.queries == (
+        Query("q1", "red shoe", None, "unspecified", ""),
+        Query("2", "", tmp_path.resolve() / "example.png", "by_example", "fr"),
+    )
+    assert read.qrels == (Judgement("q1", "a b.jpg", 2), Judgement("2", "c.jpg", 0))
+
+
+def test_windows_line_ends_a_byte_order_mark_and_beirs_folder_are_accepted(tmp_path: Path) -> None:
+    qrels = (QRELS + "q1\ta.jpg\t1\n").replace("\n", "\r\n")
+    read = load_benchmark(write(tmp_path, "\ufeff" + QUERY + "\r\n", qrels, "qrels/test.tsv"))
+    assert read.qrels == (Judgement("q1", "a.jpg", 1),)
+
+
+@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_text_comes_back_as_it_was_written(tmp_path: Path, text: str) -> None:
+    line = json.dumps({"_id": "q1", "text": "x" + text}, ensure_ascii=False)
+    read = load_benchmark(write(tmp_path, line, QRELS + "q1\ta.jpg\t1\n"))
+    assert read.queries[0].text == "x" + text
+
+
+@pytest.mark.parametrize(
+    ("queries", "qrels", "message"),
+    [
+        ("{", "q1\ta\t1", "queries.jsonl, line 1 is not valid JSON"),
+        ("[]", "q1\ta\t1", "queries.jsonl, line 1 is a list"),
+        (QUERY + "\n\n" + QUERY, "q1\ta\t1", "queries.jsonl, line 3: the query id 'q1' was line 1's"),
+        ('{"text": "red"}', "q1\ta\t1", "line 1 has no _id"),
+        ('{"_id": "q1", "text": " "}', "q1\ta\t1", "neither a text nor an image"),
+        ('{"_id": "q1", "text": 3}', "q1\ta\t1", "text must be a string, not a int"),
+        ('{"_id": "q1", "text": "\\u0000"}', "q1\ta\t1", "holds a NUL"),
+        ('{"_id": "q1", "text": "\\ud800"}', "q1\ta\t1", "half a surrogate pair"),
+        ('{"_id": "q1", "text": "r", "metadata": {"kind": "all"}}', "q1\ta\t1", 'the kind "all" is taken'),
+        ('{"_id": "q1", "text": "r", "image": "../secret.png"}', "q1\ta\t1", "lies outside"),
+        ('{"_id": "q1", "text": "r", "image": "/etc/passwd"}', "q1\ta\t1", "lies outside"),
+        ('{"_id": "q1", "text": "r", "image": "none.png"}', "q1\ta\t1", "'none.png' does not exist"),
+        (QUERY, "q2\ta\t1", "qrels.tsv, line 2 judges the query 'q2'"),
+        (QUERY, "q1\ta\t0.5", "qrels.tsv, line 2: the score '0.5' is not a whole number"),
+        (QUERY, "q1\ta\t99999999999", "line 2 holds a NUL character or a score beyond"),
+        (QUERY, "q1\ta\t1\nq1\ta\t2", "line 3 judges the same query and image as line 2"),
+        (QUERY, "q1 a 1", "line 2 must have three fields"),
+        (QUERY, "q1\ta\t0", "judges no image relevant"),
+        ("\n", "", "holds no query"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_and_line(
+    tmp_path: Path, queries: str, qrels: str, message: str
+) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        load_benchmark(write(tmp_path, queries, QRELS + qrels))
+    assert message in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_missing_files_and_a_missing_header_are_told(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"queries\.jsonl does not exist"):
+        load_benchmark(tmp_path)
+    (tmp_path / "queries.jsonl").write_text(QUERY)
+    with pytest.raises(BenchmarkError, match=r"qrels\.tsv or qrels/test\.tsv"):
+        load_benchmark(tmp_path)
+    with pytest.raises(BenchmarkError, match="line 1 must be the header"):
+        load_benchmark(write(tmp_path, QUERY, "q1\ta\t1\n"))
+    (tmp_path / "queries.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(BenchmarkError, match="cannot be read as UTF-8"):
+        load_benchmark(tmp_path)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "outside.png").write_bytes(b"pixels")
+    folder = tmp_path / "benchmark"
+    folder.mkdir()
+    (folder / "inside.png").symlink_to(tmp_path / "outside.png")
+    write(folder, '{"_id": "q1", "image": "inside.png"}', QRELS + "q1\ta\t1")
+    with pytest.raises(BenchmarkError, match="lies outside"):
+        load_benchmark(folder)
+
+
+def test_the_digest_follows_every_file_that_counts(tmp_path: Path) -> None:
+    (tmp_path / "example.png").write_bytes(b"one")
+    write(tmp_path, '{"_id": "q1", "image": "example.png"}', QRELS + "q1\ta\t1")
+    first = load_benchmark(tmp_path).digest
+    (tmp_path / "notes.txt").write_text("not part of it")
+    assert load_benchmark(tmp_path).digest == first
+    (tmp_path / "example.png").write_bytes(b"two")
+    assert load_benchmark(tmp_path).digest != first
+
+
+def test_storing_replaces_only_what_changed(clean_database: Database) -> None:
+    first = benchmark({"q1": {"a.jpg": 1}, "q2": {"a.jpg": 1}})
+    second = benchmark({"q3": {"b.jpg": 2}})
+    with clean_database.connect() as connection:
+        stored = [store_benchmark(connection, "b", one) for one in (first, first, second)]
+        assert stored == [True, False, True]
+        assert connection.execute("select query_id, corpus_id, score from qrels").fetchall() == [
+            ("q3", "b.jpg", 2)
+        ]
+        assert connection.execute("select query_id, kind from benchmark_queries").fetchall() == [
+            ("q3", "by_look")
+        ]
+
+
+def test_a_moved_folder_is_no_change_but_its_examples_are_found_again(
+    clean_database: Database, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    (here / "example.png").write_bytes(b"pixels")
+    write(here, '{"_id": "q1", "image": "example.png"}', QRELS + "q1\ta\t1")
+    with clean_database.connect() as connection:
+        assert store_benchmark(connection, "b", load_benchmark(here))
+        here.rename(there)
+        assert not store_benchmark(connection, "b", load_benchmark(there))
+        stored = connection.execute("select image from benchmark_queries").fetchone()
+    assert stored == (str(there.resolve() / "example.png"),)
+
+
+def test_the_name_of_the_mean_is_refused(clean_database: Database) -> None:
+    with clean_database.connect() as connection, pytest.raises(BenchmarkError, match='called "all"'):
+        store_benchmark(connection, "all", benchmark({"q1": {"a.jpg": 1}}))
+
+
+def test_judgements_of_images_that_do_not_exist_are_one_clear_error(clean_database: Database) -> None:
+    grades = {"a.jpg": 1, "broken.jpg": 1} | {f"gone-{number}.jpg": 1 for number in range(7)}
+    with clean_database.connect() as connection:
+        add_images(connection, "b", {"a.jpg": "a.jpg"})
+        add_images(connection, "other", {"gone-0.jpg": "gone-0.jpg"})
+        connection.execute(
+            "insert into quarantine (collection, uri, size_bytes, modified_ns, fingerprint, reason, message) "
+            "values ('b', 'broken.jpg', 1, 1, 'f', 'truncated', 'cut off')"
+        )
+        store_benchmark(connection, "b", benchmark({"q1": grades}))
+        missing = missing_images(connection)
+        with pytest.raises(BenchmarkError) as caught:
+            require_images(connection)
+    assert [image.corpus_id for image in missing if image.quarantined] == ["broken.jpg"]
+    assert len(missing) == 8
+    message = str(caught.value)
+    assert message.startswith("7 judgements name images")
+    assert "'gone-4.jpg' (query 'q1')" in message
+    assert "gone-5.jpg" not in message
+    assert "and 2 more" in message
+    assert "broken.jpg" not in message
+
+
+def test_a_quarantined_image_alone_raises_nothing_and_a_removed_one_does(clean_database: Database) -> None:
+    with clean_database.connect() as connection:
+        add_images(connection, "b", {"a.jpg": "a.jpg"})
+        store_benchmark(connection, "b", benchmark({"q1": {"a.jpg": 1}}))
+        require_images(connection)
+        connection.execute("update raw_images set removed_at = now()")
+        with pytest.raises(BenchmarkError, match=r"1 judgements name images"):
+            require_images(connection)

@@ -1,0 +1,269 @@
+"""dbt_eval on a real database, against two independent implementations of the same metrics."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from imagerag_assets.database.connection import Database
+from imagerag_assets.evaluation.benchmarks import store_benchmark
+from imagerag_assets.evaluation.dbt import dbt_environment
+from imagerag_assets.evaluation.metrics import metrics_table, read
+from imagerag_assets_tests.evaluation.corpus import (
+    add_evaluation,
+    add_images,
+    benchmark,
+    content_of,
+    measure,
+    run_dbt,
+)
+
+METHODS = ("clip", "text")
+BENCHMARKS = ("products", "receipts")
+GROUPS = {f"{number:03}.jpg": f"{number - number % 3:03}.jpg" for number in range(60)}
+"""Twenty images, each with two near-duplicates."""
+
+Run = dict[str, dict[str, float]]
+Qrels = dict[str, dict[str, int]]
+
+
+def random_qrels(rng: random.Random) -> Qrels:
+    return {
+        f"q{number}": {
+            uri: rng.choice((0, 1, 1, 2, 3)) for uri in rng.sample(sorted(GROUPS), rng.randint(1, 25))
+        }
+        for number in range(25)
+    }
+
+
+def random_ranking(rng: random.Random, qrels: dict[str, int]) -> list[str]:
+    """Nothing for every sixth, else up to 25 files that favour the relevant."""
+    if rng.random() < 1 / 6:
+        return []
+    length = rng.randint(1, 25)
+    return sorted(GROUPS, key=lambda uri: rng.random() - 0.2 * qrels.get(uri, 0))[:length]
+
+
+def folded(uris: list[str]) -> dict[str, float]:
+    """Distinct groups of a ranking with falling scores, as the references want them."""
+    distinct = list(dict.fromkeys(content_of(GROUPS[uri]) for uri in uris))[:10]
+    return {group: float(100 - place) for place, group in enumerate(distinct)}
+
+
+def folded_qrels(qrels: Qrels) -> Qrels:
+    by_group: Qrels = {}
+    for query, grades in qrels.items():
+        groups: dict[str, int] = {}
+        for uri, grade in grades.items():
+            group = content_of(GROUPS[uri])
+            groups[group] = max(grade, groups.get(group, 0))
+        if any(groups.values()):
+            by_group[query] = groups
+    return by_group
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dbt")
+
+
+@pytest.fixture(scope="module")
+def measured(database: Database, target: Path) -> dict[tuple[str, str], tuple[Run, Qrels]]:
+    """Random runs stored and measured by one dbt run, with its unit tests; and the same runs for the references."""
+    rng = random.Random(11)
+    qrels = {name: random_qrels(rng) for name in BENCHMARKS}
+    rankings = {
+        (name, method, query): random_ranking(rng, grades)
+        for name in BENCHMARKS
+        for method in METHODS
+        for query, grades in qrels[name].items()
+    }
+    with database.connect() as connection:
+        connection.execute("drop schema if exists imagerag_eval cascade")
+        connection.execute(
+            "truncate raw_images, deduped_set, generations, benchmarks restart identity cascade"
+        )
+        for name in BENCHMARKS:
+            add_images(connection, name, GROUPS)
+            store_benchmark(connection, name, benchmark(qrels[name]))
+        add_evaluation(connection, rankings, GROUPS)
+    done = run_dbt(database, target, "build")
+    assert done.returncode == 0, done.stdout
+    return {
+        (name, method): (
+            {query: folded(rankings[name, method, query]) for query in folded_qrels(qrels[name])},
+            folded_qrels(qrels[name]),
+        )
+        for name in BENCHMARKS
+        for method in METHODS
+    }
+
+
+def dbt_metrics(database: Database, name: str, method: str) -> dict[str, dict[str, float]]:
+    with database.connect() as connection:
+        rows = read(
+            connection,
+            "select * from imagerag_eval.query_metrics where evaluation = 1 and benchmark = %s and method = %s",
+            name,
+            method,
+        )
+    return {row["query_id"]: row for row in rows}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_query_scores_as_ir_measures_says(
+    measured: dict[tuple[str, str], tuple[Run, Qrels]], database: Database, name: str, method: str
+) -> None:
+    import ir_measures
+    from ir_measures import RR, P, R, Success, nDCG
+
+    run, qrels = measured[name, method]
+    ours = dbt_metrics(database, name, method)
+    columns = {
+        P @ 5: "precision_at_5",
+        R @ 10: "recall_at_10",
+        nDCG @ 10: "ndcg_at_10",
+        RR: "reciprocal_rank",
+        Success @ 1: "hit_at_1",
+    }
+    theirs = list(ir_measures.iter_calc(list(columns), qrels, run))
+    assert set(ours) == set(qrels)
+    assert len(theirs) == len(columns) * len(qrels)
+    for metric in theirs:
+        assert ours[metric.query_id][columns[metric.measure]] == pytest.approx(metric.value, abs=1e-9), metric
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("method", METHODS)
+def test_the_means_are_those_of_ranx(
+    measured: dict[tuple[str, str], tuple[Run, Qrels]], database: Database, name: str, method: str
+) -> None:
+    import ranx
+
+    run, qrels = measured[name, method]
+    relevant = {
+        query: {group: grade for group, grade in grades.items() if grade} for query, grades in qrels.items()
+    }
+    # ranx knows no empty ranking: one irrelevant result stands for it.
+    answered = {query: results or {"nothing": 1.0} for query, results in run.items()}
+    columns = {
+        "precision@5": "precision_at_5",
+        "recall@10": "recall_at_10",
+        "ndcg@10": "ndcg_at_10",
+        "mrr@10": "mrr",
+        "hit_rate@1": "hit_at_1",
+    }
+    theirs = ranx.evaluate(ranx.Qrels(relevant), ranx.Run(answered), list(columns))
+    with database.connect() as connection:
+        rows = {(row["benchmark"], row["method"]): row for row in metrics_table(connection, 1)}
+    for metric, column in columns.items():
+        assert rows[name, method][column] == pytest.approx(theirs[metric], abs=1e-9), metric
+
+
+def test_the_random_runs_hold_what_is_difficult(measured: dict[tuple[str, str], tuple[Run, Qrels]]) -> None:
+    """Empty rankings, more than five relevant groups, fewer, and graded ones are all there."""
+    runs = [results for run, _ in measured.values() for results in run.values()]
+    grades = [list(groups.values()) for _, qrels in measured.values() for groups in qrels.values()]
+    assert any(not results for results in runs)
+    assert any(sum(grade > 0 for grade in groups) > 10 for groups in grades)
+    assert any(0 < sum(grade > 0 for grade in groups) < 5 for groups in grades)
+    assert {0, 1, 2, 3} <= {grade for groups in grades for grade in groups}
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_unit_tests_of_dbt_ran(target: Path) -> None:
+    results = json.loads((target / "run_results.json").read_text())["results"]
+    statuses = {
+        result["unique_id"].split(".")[-1]: result["status"]
+        for result in results
+        if result["unique_id"].startswith("unit_test.")
+    }
+    assert statuses["precision_at_5_and_recall_at_10_by_hand"] == "pass"
+    assert set(statuses.values()) == {"pass"}
+    assert len(statuses) == 5
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_row_for_all_is_the_mean_over_the_queries_of_all_benchmarks(database: Database) -> None:
+    with database.connect() as connection:
+        rows = {(row["benchmark"], row["method"]): row for row in metrics_table(connection, 1)}
+    parts = [rows[name, "clip"] for name in BENCHMARKS]
+    queries = sum(part["queries"] for part in parts)
+    assert rows["all", "clip"]["queries"] == queries
+    assert rows["all", "clip"]["recall_at_10"] == pytest.approx(
+        sum(part["recall_at_10"] * part["queries"] for part in parts) / queries
+    )
+
+
+def test_a_method_that_finds_nothing_at_all_scores_zero_on_every_query(
+    clean_database: Database, target: Path
+) -> None:
+    with clean_database.connect() as connection:
+        add_images(connection, "b", {"a.jpg": "a.jpg"})
+        store_benchmark(connection, "b", benchmark({"q1": {"a.jpg": 1}, "q2": {"a.jpg": 1}}))
+        add_evaluation(
+            connection, {("b", "clip", "q1"): ["a.jpg"]}, {"a.jpg": "a.jpg"}, timed=[("b", "text", "q1")]
+        )
+    measure(clean_database, target)
+    with clean_database.connect() as connection:
+        rows = {row["method"]: row for row in metrics_table(connection) if row["benchmark"] == "all"}
+    assert (rows["clip"]["queries"], rows["clip"]["recall_at_10"]) == (2, 0.5)
+    assert (rows["text"]["queries"], rows["text"]["recall_at_10"]) == (2, 0.0)
+
+
+def test_an_earlier_evaluation_keeps_its_numbers_and_a_bad_number_fails_the_build(
+    clean_database: Database, target: Path
+) -> None:
+    groups = {uri: uri for uri in ("a.jpg", "b.jpg")}
+    with clean_database.connect() as connection:
+        add_images(connection, "b", groups)
+        store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 1}}))
+        add_evaluation(connection, {("b", "clip", "q"): ["a.jpg"]}, groups)
+    measure(clean_database, target)
+    with clean_database.connect() as connection:
+        store_benchmark(connection, "b", benchmark({"q": {"b.jpg": 1, "gone.jpg": 1}}))
+        add_evaluation(connection, {("b", "clip", "q"): ["a.jpg"]}, groups)
+        connection.execute("update imagerag_eval.query_metrics set precision_at_5 = 0.6")
+    done = run_dbt(clean_database, target, "build", "--full-refresh", "--exclude-resource-type", "unit_test")
+    with clean_database.connect() as connection:
+        recalls = read(
+            connection, "select evaluation, recall_at_10 from imagerag_eval.query_metrics order by 1"
+        )
+        missing = read(connection, "select corpus_id from imagerag_eval.stg_missing_judgements")
+    assert recalls == [{"evaluation": 1, "recall_at_10": 1.0}, {"evaluation": 2, "recall_at_10": 0.0}]
+    assert missing == [{"corpus_id": "gone.jpg"}]
+    assert done.returncode == 1
+    assert "query_metrics_precision_within_ceiling" in done.stdout
+
+
+def test_an_emptied_database_that_counts_from_one_again_is_measured_again(
+    clean_database: Database, target: Path
+) -> None:
+    groups = {uri: uri for uri in ("a.jpg", "b.jpg")}
+    for ranking in (["a.jpg"], ["b.jpg"]):
+        with clean_database.connect() as connection:
+            connection.execute("truncate raw_images, generations, benchmarks restart identity cascade")
+            add_images(connection, "b", groups)
+            store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 1}}))
+            assert add_evaluation(connection, {("b", "clip", "q"): ranking}, groups) == 1
+        measure(clean_database, target)
+    with clean_database.connect() as connection:
+        assert [row["recall_at_10"] for row in metrics_table(connection)] == [0.0, 0.0]
+
+
+def test_the_profile_is_told_of_a_socket_and_of_a_server() -> None:
+    socket = dbt_environment("postgresql://postgres:@/postgres?host=/run/pg")
+    assert (socket["IMAGERAG_DBT_HOST"], socket["IMAGERAG_DBT_PASSWORD"]) == ("/run/pg", "")
+    server = dbt_environment("postgresql://me:p%40ss@db.local:6432/images?sslmode=require")
+    assert server == {
+        "IMAGERAG_DBT_HOST": "db.local",
+        "IMAGERAG_DBT_PORT": "6432",
+        "IMAGERAG_DBT_USER": "me",
+        "IMAGERAG_DBT_PASSWORD": "p@ss",
+        "IMAGERAG_DBT_DBNAME": "images",
+        "IMAGERAG_DBT_SSLMODE": "require",
+    }

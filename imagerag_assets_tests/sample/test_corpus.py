@@ -1,0 +1,157 @@
+"""The sample corpus is written once, whole, and the same on every machine with the same libraries."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from imagerag_assets.sample import corpus, corpus_files
+from imagerag_assets.sample.corpus import CorpusSummary, write_corpus
+
+COLLECTION = "it_support"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CorpusSummary, list[tuple[int, int]]]:
+    folder = tmp_path_factory.mktemp("corpus")
+    steps: list[tuple[int, int]] = []
+    summary = write_corpus(folder, lambda done, total: steps.append((done, total)), collections=(COLLECTION,))
+    return folder, summary, steps
+
+
+Written = tuple[Path, CorpusSummary, list[tuple[int, int]]]
+
+
+def picture() -> Image.Image:
+    pixels = np.zeros((60, 90, 3), dtype=np.uint8)
+    pixels[:20, :30] = 250
+    return Image.fromarray(pixels)
+
+
+def test_every_listed_file_is_there_and_nothing_else(written: Written) -> None:
+    folder, summary, _ = written
+    manifest = json.loads((folder / corpus.MANIFEST).read_text())
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert there == {*manifest["files"], corpus.MANIFEST}
+    images = [path for path in there if path.startswith("images/")]
+    assert len(images) == summary.pictures[COLLECTION] + summary.broken
+    for path, digest in manifest["files"].items():
+        assert hashlib.sha256((folder / path).read_bytes()).hexdigest() == digest
+
+
+def test_progress_counts_every_scene(written: Written) -> None:
+    _, _, steps = written
+    assert [done for done, _ in steps] == list(range(1, len(steps) + 1))
+    assert steps[-1][0] == steps[-1][1]
+
+
+def test_a_second_call_does_nothing(written: Written) -> None:
+    folder, summary, _ = written
+    before = (folder / corpus.MANIFEST).stat().st_mtime_ns
+    again = write_corpus(folder, collections=(COLLECTION,))
+    assert summary.written
+    assert not again.written
+    assert again.digest == summary.digest
+    assert (folder / corpus.MANIFEST).stat().st_mtime_ns == before
+
+
+def test_pictures_can_be_read_and_broken_files_cannot(written: Written) -> None:
+    folder, _, _ = written
+    manifest = json.loads((folder / corpus.MANIFEST).read_text())
+    broken = {entry["path"] for entry in manifest["broken"]}
+    for path in manifest["files"]:
+        if not path.startswith("images/"):
+            continue
+        if path in broken:
+            with pytest.raises((OSError, SyntaxError)):
+                Image.open(folder / path).load()
+        else:
+            Image.open(folder / path).verify()
+
+
+def test_near_duplicates_are_relevant_wherever_their_original_is(written: Written) -> None:
+    folder, summary, _ = written
+    manifest = json.loads((folder / corpus.MANIFEST).read_text())
+    assert (summary.near_duplicates, summary.identical_copies) == (9, 2)
+    qrels = read_qrels(folder)
+    for entry in manifest["copies"]:
+        original, copy = Path(entry["original"]).name, Path(entry["copy"]).name
+        assert {q for q, docs in qrels.items() if original in docs} == {
+            q for q, docs in qrels.items() if copy in docs
+        }
+        same = (folder / entry["original"]).read_bytes() == (folder / entry["copy"]).read_bytes()
+        assert same == (entry["kind"] == "identical")
+
+
+def test_the_benchmark_refers_to_files_that_exist(written: Written) -> None:
+    folder, summary, _ = written
+    base = folder / "benchmarks" / COLLECTION
+    rows = [json.loads(line) for line in (base / "queries.jsonl").read_text(encoding="utf-8").splitlines()]
+    qrels = read_qrels(folder)
+    assert len(rows) == summary.queries[COLLECTION]
+    assert {row["_id"] for row in rows} == set(qrels)
+    for row in rows:
+        assert set(row["metadata"]) == {"kind", "language"}
+        assert bool(row["text"]) != ("image" in row)
+        if "image" in row:
+            assert (base / row["image"]).is_file()
+    for documents in qrels.values():
+        assert all((folder / "images" / COLLECTION / name).is_file() for name in documents)
+
+
+def read_qrels(folder: Path) -> dict[str, set[str]]:
+    qrels: dict[str, set[str]] = {}
+    with (folder / "benchmarks" / COLLECTION / "qrels.tsv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            qrels.setdefault(row["query-id"], set()).add(row["corpus-id"])
+            assert row["score"] == "1"
+    return qrels
+
+
+def test_a_damaged_folder_is_written_again_with_the_same_bytes(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, summary, _ = written
+    manifest = json.loads((folder / corpus.MANIFEST).read_text())
+    (folder / next(iter(manifest["files"]))).write_bytes(b"damaged")
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    again = write_corpus(folder, collections=(COLLECTION,))
+    assert again.written
+    assert again.digest == summary.digest
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_picture_stored_turned_is_shown_upright(orientation: int) -> None:
+    for seed in range(200):
+        data = corpus_files.encode(picture(), "jpg", np.random.default_rng(seed), quality=95)
+        stored = Image.open(io.BytesIO(data))
+        if stored.getexif().get(0x112) == orientation:
+            shown = np.asarray(ImageOps.exif_transpose(stored))
+            assert shown.shape == (60, 90, 3)
+            assert shown[:10, :20].mean() > 200 > 50 > shown[40:, 60:].mean()
+            assert stored.getexif().get_ifd(0x8769)[0x9003].startswith("202")
+            return
+    pytest.fail("no seed gave this orientation")
+
+
+def test_the_bomb_claims_gigapixels_in_a_small_file_that_pillow_refuses() -> None:
+    data = corpus_files.decompression_bomb()
+    assert len(data) < 1_000_000
+    assert struct.unpack(">II", data[16:24]) == (60_000, 60_000)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("kind", sorted(corpus_files.ALTERATIONS))
+def test_an_altered_picture_keeps_its_proportions(kind: str) -> None:
+    altered = corpus_files.ALTERATIONS[kind](picture(), np.random.default_rng(1))
+    assert 0.49 < altered.width / 90 <= 1
+    assert altered.width / altered.height == pytest.approx(1.5, rel=0.06)

@@ -1,0 +1,36 @@
+"""Every stage up to the index in order, for tests."""
+
+from __future__ import annotations
+
+from imagerag_assets.database.stages import StageReport
+from imagerag_assets.project import Project
+from imagerag_assets.stages import (
+    clip_embeddings,
+    deduped_set,
+    description_embeddings,
+    ocr_text,
+    pgvector_index,
+    raw_images,
+    tiles,
+    vlm_descriptions,
+)
+from imagerag_assets.stages.common import RunOptions
+
+STAGES = (tiles, ocr_text, vlm_descriptions, description_embeddings, clip_embeddings, deduped_set, pgvector_index)
+
+
+def run_all(project: Project, options: RunOptions | None = None) -> dict[str, StageReport]:
+    """Reports by stage; raw_images' are added up."""
+    chosen = options or RunOptions()
+    total = StageReport("raw_images")
+    for report in raw_images.run(project, chosen).values():
+        total.new += report.new
+        total.updated += report.updated
+        total.removed += report.removed
+        total.skipped += report.skipped
+        total.failed += report.failed
+    reports = {"raw_images": total}
+    for stage in STAGES:
+        report = stage.run(project, chosen)
+        reports[report.stage] = report
+    return reports

@@ -1,0 +1,60 @@
+"""A child process that kills itself in the middle of a stage's transaction: python -m … SETTINGS STAGE."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from imagerag_assets.database import stages
+from imagerag_assets.images import ingest
+from imagerag_assets.project import open_project
+from imagerag_assets.retrieval import index
+from imagerag_assets.stages import deduped_set, tiles
+from imagerag_assets.stages.common import RunOptions
+from imagerag_assets_tests.stages import graph
+
+# Where in a stage the process dies: after rows were written, before they are committed.
+_MIDDLES: dict[str, tuple[Any, str]] = {
+    "raw_images": (ingest, "_save_quarantine"),
+    "deduped_set": (deduped_set, "upsert"),
+    "pgvector_index": (index, "_refresh_terms"),
+}
+
+
+def _die_at(real: Callable[..., Any], call: int) -> Callable[..., Any]:
+    calls = 0
+
+    def dying(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = real(*arguments, **named)
+        if calls == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    return dying
+
+
+def main(settings: str, stage: str) -> None:
+    project = open_project(Path(settings))
+    tiles._BATCH = 4
+    ingest.ingest_collection.__kwdefaults__["batch_size"] = 4
+    module, name = _MIDDLES.get(stage, (stages, "_record_failures"))
+    call = 1 if stage in ("deduped_set", "pgvector_index") else 2
+    one = next((step for step in graph.STAGES if step.__name__.endswith(f".{stage}")), None)
+    setattr(module, name, _die_at(getattr(module, name), call))
+    if one is None:
+        from imagerag_assets.stages import raw_images
+
+        raw_images.run(project, RunOptions())
+    else:
+        one.run(project, RunOptions())
+    print(f"{stage} ended without being killed")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

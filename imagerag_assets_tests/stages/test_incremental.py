@@ -1,0 +1,167 @@
+"""Only new work is done: counted at the models themselves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from imagerag_assets.database.stages import Selection, StageReport
+from imagerag_assets.models import ocr
+from imagerag_assets.models.dual_encoder import DualEncoder
+from imagerag_assets.models.text_encoder import TextEncoder
+from imagerag_assets.project import Project
+from imagerag_assets.retrieval.search import Query, search
+from imagerag_assets.stages.common import RunOptions
+from imagerag_assets_tests.pictures import draw, write_pictures
+from imagerag_assets_tests.stages.graph import run_all
+
+MakeProject = Callable[..., Project]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What went through the models."""
+
+    ocr: int
+    images: int
+    texts: int
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], tuple[dict[str, StageReport], Calls]]:
+    """Runs the graph and counts the calls of the real models."""
+    reads = 0
+    real = ocr.read_text
+
+    def counting(*arguments: object) -> ocr.OcrText:
+        nonlocal reads
+        reads += 1
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ocr, "read_text", counting)
+
+    def run(project: Project) -> tuple[dict[str, StageReport], Calls]:
+        before = (reads, DualEncoder.images_encoded, TextEncoder.texts_encoded)
+        reports = run_all(project)
+        after = (reads, DualEncoder.images_encoded, TextEncoder.texts_encoded)
+        return reports, Calls(*(now - then for now, then in zip(after, before, strict=True)))
+
+    return run
+
+
+Counted = Callable[[Project], tuple[dict[str, StageReport], Calls]]
+
+
+def uris(project: Project, text: str) -> list[str]:
+    return [result.uri for result in search(project, Query(text), method="text")]
+
+
+def test_only_what_is_new_changed_or_removed_costs_anything(
+    make_project: MakeProject, counted: Counted, tmp_path: Path
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(100))
+    project = make_project({"shop": folder})
+
+    _, first = counted(project)
+    # Each image is encoded for its description and once for its only tile.
+    assert first == Calls(ocr=100, images=200, texts=100)
+
+    reports, nothing = counted(project)
+    assert nothing == Calls(0, 0, 0)
+    assert all(report.worked == report.removed == report.failed == 0 for report in reports.values())
+
+    write_pictures(folder, range(100, 103))
+    reports, added = counted(project)
+    assert added == Calls(ocr=3, images=6, texts=3)
+    assert (reports["pgvector_index"].new, reports["pgvector_index"].skipped) == (3, 100)
+    assert uris(project, "4101")[0] == "picture-0101.png"
+
+    for number in range(10):
+        (folder / f"picture-{number:04d}.png").rename(folder / f"renamed-{number:04d}.png")
+    reports, renamed = counted(project)
+    assert renamed == Calls(0, 0, 0)
+    assert (reports["raw_images"].new, reports["raw_images"].removed) == (10, 10)
+    assert uris(project, "4005")[0] == "renamed-0005.png"
+
+    draw(500).save(folder / "picture-0050.png")
+    (folder / "picture-0060.png").unlink()
+    reports, changed = counted(project)
+    assert changed == Calls(ocr=1, images=2, texts=1)
+    assert (reports["raw_images"].updated, reports["raw_images"].removed) == (1, 1)
+    assert uris(project, "4500")[0] == "picture-0050.png"
+    assert uris(project, "4050") == []
+    assert uris(project, "4060") == []
+
+
+def test_a_changed_vocabulary_redoes_descriptions_and_what_depends_on_them_only(
+    make_project: MakeProject, counted: Counted, tmp_path: Path
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(12))
+    project = make_project({"shop": folder})
+    counted(project)
+
+    words = {"template": "a {}", "tags_per_group": 1, "minimum": 0.0, "groups": {"category": ["noise", "pattern"]}}
+    (tmp_path / "words.yaml").write_text(yaml.safe_dump(words))
+    url = project.settings.database.url
+    changed = make_project({"shop": folder}, url=url, models={"vocabulary": tmp_path / "words.yaml"})
+    reports, calls = counted(changed)
+
+    assert calls == Calls(ocr=0, images=12, texts=12)
+    worked = {name for name, report in reports.items() if report.worked}
+    assert worked == {"vlm_descriptions", "description_embeddings", "pgvector_index"}
+    assert reports["vlm_descriptions"].updated == 12
+
+
+def test_a_run_can_be_limited_to_one_collection_or_one_shard(make_project: MakeProject, tmp_path: Path) -> None:
+    one, other = write_pictures(tmp_path / "one", range(6)), write_pictures(tmp_path / "other", range(10, 16))
+    project = make_project({"one": one, "other": other})
+
+    reports = run_all(project, RunOptions(Selection(collections=("one",))))
+    assert reports["raw_images"].new == reports["clip_embeddings"].new == 6
+
+    run_all(project, RunOptions(Selection(shards=())))
+    with project.database.connect() as connection:
+        shards = [row[0] for row in connection.execute("select shard from contents order by content").fetchall()]
+        connection.execute("delete from tiles")
+    from imagerag_assets.stages import tiles
+
+    report = tiles.run(project, RunOptions(Selection(shards=(shards[0],))))
+    assert report.new == shards.count(shards[0])
+
+
+def test_a_bad_item_is_recorded_and_retried_and_does_not_stop_the_batch(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(8))
+    project = make_project({"shop": folder}, retries={"attempts": 2, "first_wait_seconds": 0})
+    from imagerag_assets.stages import ocr_text, raw_images
+
+    raw_images.run(project, RunOptions())
+    hidden = folder / "picture-0003.png"
+    shutil.move(hidden, tmp_path / "away.png")
+
+    report = ocr_text.run(project, RunOptions())
+    assert (report.new, report.failed, report.pending) == (7, 1, 1)
+    with project.database.connect() as connection:
+        row = connection.execute("select error_class, attempts, message from stage_failures").fetchone()
+    assert row is not None
+    assert row[:2] == ("unreadable", 1)
+    assert "picture-0003.png" in row[2]
+
+    assert ocr_text.run(project, RunOptions()).failed == 1
+    # Both attempts are used up: it stays pending and is left alone.
+    assert ocr_text.run(project, RunOptions()).failed == 0
+
+    project = make_project(
+        {"shop": folder}, url=project.settings.database.url, retries={"attempts": 3, "first_wait_seconds": 0}
+    )
+    shutil.move(tmp_path / "away.png", hidden)
+    report = ocr_text.run(project, RunOptions())
+    assert (report.new, report.pending) == (1, 0)
+    with project.database.connect() as connection:
+        assert connection.execute("select count(*) from stage_failures").fetchone() == (0,)

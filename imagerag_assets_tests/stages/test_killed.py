@@ -1,0 +1,124 @@
+"""A run that is killed -9 in the middle of any stage leaves nothing to clean up: the next one does the rest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from imagerag_assets.project import Project, open_project
+from imagerag_assets.retrieval import generations
+from imagerag_assets.stages import raw_images
+from imagerag_assets.stages.common import RunOptions
+from imagerag_assets_tests.pictures import write_pictures
+from imagerag_assets_tests.stages import graph
+
+_NAMES = ("raw_images", *(stage.__name__.rsplit(".", 1)[1] for stage in graph.STAGES))
+
+# Everything but times and generated numbers.
+_TABLES = {
+    "raw_images": "collection, uri, content, size_bytes, modified_ns, fingerprint, removed_at",
+    "contents": "*",
+    "tiles": "*",
+    "ocr_text": "*",
+    "vlm_descriptions": "*",
+    "description_embeddings": "*",
+    "clip_embeddings": "*",
+    "deduped_set": "*",
+    "stage_failures": "stage, item, fingerprint, error_class",
+    "quarantine": "collection, uri, content, reason",
+}
+_INDEX = {
+    "images": "i.collection, i.content, i.group_id, i.uris, i.description, i.tags, i.ocr, i.terms, i.digest, i.embedding",
+    "tiles": "i.content, t.tile_no, t.x0, t.y0, t.x1, t.y1, t.embedding",
+    "postings": "i.content, p.term, p.frequency",
+}
+
+
+def contents_of(project: Project) -> dict[str, list[Any]]:
+    """Every table's rows in a fixed order."""
+    from psycopg import sql
+
+    with project.database.connect() as connection:
+        rows = {
+            table: connection.execute(f"select {columns} from {table} order by 1, 2, 3").fetchall()  # type: ignore[arg-type]
+            for table, columns in _TABLES.items()
+        }
+        live = generations.live(connection)
+        images = live.table("images")
+        for alias, table in (("t", "tiles"), ("p", "postings")):
+            rows[f"index {table}"] = connection.execute(
+                sql.SQL("select " + _INDEX[table] + " from {} i join {} " + alias + " using (image_id) order by 1, 2").format(
+                    images, live.table(table)
+                )
+            ).fetchall()
+        rows["index images"] = connection.execute(
+            sql.SQL("select " + _INDEX["images"] + " from {} i order by 1, 2").format(images)
+        ).fetchall()
+        rows["index terms"] = connection.execute(
+            sql.SQL("select * from {} order by term").format(live.table("terms"))
+        ).fetchall()
+    return {table: [repr(row) for row in found] for table, found in rows.items()}
+
+
+def write_settings(file: Path, folder: Path, url: str) -> Path:
+    values = {
+        "data_dir": str(file.parent / "data"),
+        "database": {"url": url},
+        "collections": [{"name": "shop", "source": str(folder)}],
+        "models": {"batch_size": 8},
+    }
+    file.write_text(yaml.safe_dump(values))
+    return file
+
+
+def test_killed_in_the_middle_of_each_stage_the_end_is_the_same(
+    tmp_path: Path, new_database_url: Callable[[], str]
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(20))
+    write_pictures(folder, range(20, 21), size=(1700, 300))
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+
+    whole = open_project(write_settings(tmp_path / "whole.yaml", folder, new_database_url()))
+    graph.run_all(whole)
+
+    settings = write_settings(tmp_path / "killed.yaml", folder, new_database_url())
+    killed = open_project(settings)
+    for name, run in zip(_NAMES, (raw_images.run, *(stage.run for stage in graph.STAGES)), strict=True):
+        child = subprocess.run(
+            [sys.executable, "-m", "imagerag_assets_tests.stages.killed", str(settings), name],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert child.returncode == -9, f"{name}: {child.stdout}{child.stderr}"
+        run(killed, RunOptions())
+
+    expected, found = contents_of(whole), contents_of(killed)
+    for table, rows in expected.items():
+        assert rows, f"{table} is empty, so nothing is compared"  if table != "stage_failures" else True
+        assert found[table] == rows, table
+    whole.database.close()
+    killed.database.close()
+
+
+@pytest.mark.parametrize("stage", graph.STAGES[:2], ids=lambda stage: stage.__name__.rsplit(".", 1)[1])
+def test_two_runs_at_once_share_the_work(
+    stage: Any, tmp_path: Path, new_database_url: Callable[[], str]
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    folder = write_pictures(tmp_path / "shop", range(40))
+    settings = write_settings(tmp_path / "settings.yaml", folder, new_database_url())
+    first, second = open_project(settings), open_project(settings)
+    raw_images.run(first, RunOptions())
+    with ThreadPoolExecutor(2) as threads:
+        reports = list(threads.map(lambda project: stage.run(project, RunOptions()), (first, second)))
+
+    assert sum(report.new for report in reports) == 40
+    assert sum(report.updated for report in reports) == 0
+    for project in (first, second):
+        project.database.close()
