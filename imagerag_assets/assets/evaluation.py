@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,10 @@ def _evaluations_without_metrics(connection: Connection) -> int:
 
 
 def _unchanged(context: dg.AssetExecutionContext, connect: Any) -> Iterator[dg.MaterializeResult[None]]:
-    for key in sorted(context.selected_asset_keys, key=lambda one: one.to_user_string()):
+    # Dagster wants upstream models first.
+    for key in TopologicalSorter(context.assets_def.asset_deps).static_order():
+        if key not in context.selected_asset_keys:
+            continue
         with connect() as connection:
             metadata = _metrics_metadata(connection) if key.path[-1] == _METRICS else {}
             yield dg.MaterializeResult(

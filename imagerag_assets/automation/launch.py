@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -53,11 +54,13 @@ def dagster_home(data_path: Path) -> Path:
 
 
 def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -> RunOutcome:
-    """Run all assets, or the named ones, and wait. Errors that a person can mend end up in the outcome."""
-    dagster_home(open_project(settings_file).settings.data_path)
+    """Run all assets, or the named ones, and wait. Errors that a person can mend end up in the
+    outcome; dbt's report goes to dbt.log in the instance's folder."""
+    log = dagster_home(open_project(settings_file).settings.data_path) / "dbt.log"
     resource = ProjectResource(settings_file=str(settings_file.absolute()) if settings_file else "")
     defs = build_defs(resources={"project": resource}, loggers={"plain": plain})
-    with dg.DagsterInstance.get() as instance:
+    # dagster-dbt prints dbt's own report to standard output; here the stages' lines are enough.
+    with dg.DagsterInstance.get() as instance, log.open("a") as file, redirect_stdout(file):
         result = defs.resolve_job_def(EVERYTHING).execute_in_process(
             instance=instance,
             raise_on_error=False,

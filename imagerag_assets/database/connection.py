@@ -110,6 +110,7 @@ def dbt_environment(url: str) -> dict[str, str]:
         "IMAGERAG_DBT_USER": str(parts.get("user") or "postgres"),
         "IMAGERAG_DBT_PASSWORD": str(parts.get("password") or ""),
         "IMAGERAG_DBT_DBNAME": str(parts.get("dbname") or "postgres"),
+        "IMAGERAG_DBT_SSLMODE": str(parts.get("sslmode") or "prefer"),
     }
 
 

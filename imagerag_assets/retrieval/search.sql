@@ -1,5 +1,5 @@
--- One search. {images}, {tiles}, {postings}, {terms} are the live generation's tables; {clip_hits} and
--- {description_hits} are the exact or the index-scan form of their legs. A leg without a query vector or terms is empty.
+-- One search over the live generation's tables. The two *_hits placeholders are the exact or the index-scan form of
+-- their legs. A leg without a query vector or terms is empty.
 with filtered as not materialized (
     select i.* from {images} i
     where (%(collections)s::text[] is null or i.collection = any(%(collections)s::text[]))

@@ -85,6 +85,7 @@ def watermarked(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     place = (image.width * float(rng.uniform(0.05, 0.5)), image.height * float(rng.uniform(0.8, 0.9)))
     ImageDraw.Draw(layer).text(place, "PREVIEW", 110, drawing.font("sans", size, True))
     marked = image.copy()
+    marked.paste((0, 0, 0), (2, 2), layer)
     marked.paste((255, 255, 255), (0, 0), layer)
     return marked
 

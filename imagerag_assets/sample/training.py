@@ -1,9 +1,9 @@
 """Train the bundled image tower against the unchanged all-MiniLM-L6-v2.
 
-Run by `python -m imagerag_assets.sample.training`. The result is a sentence-transformers folder with the image
-tower alone; `models.dual_encoder` joins the two towers. The pictures come from `training_set`, the random choices
-from fixed seeds; but how many steps fit into the minutes given depends on the machine, so another machine makes a
-model of the same kind, not the same bytes.
+Run by `python -m imagerag_assets.sample.training`. The result is a sentence-transformers folder with the
+image tower alone; `models.dual_encoder` joins the two towers. The pictures come from `training_set`, the random
+choices from fixed seeds; but how many steps fit into the minutes given depends on the machine, so another
+machine makes a model of the same kind, not the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +48,8 @@ EMA_DECAY = 0.997
 FACT_WEIGHT = 0.3
 EXPORT_SECONDS = 300.0
 SIZES = ((0.5, 128, 160), (0.85, 160, 192), (1.01, 192, 192))
-"""(until this share of the time, train at this side, evaluate at this side). Small squares first: a convolutional
-tower learns most of what it needs there, at a third of the cost. Random crops magnify, hence the larger
+"""(until this share of the time, train at this side, evaluate at this side). Small squares first: there a
+convolutional tower learns most of what it needs at a third of the cost. Random crops magnify, hence the larger
 evaluation."""
 
 
@@ -168,7 +168,13 @@ def train(corpus: Corpus, test: Corpus, minutes: float, out: Path) -> None:
         now = time.monotonic()
         progress = min(1.0, (now - started) / (60 * minutes))
         if step % 50 == 0:
-            logger.info("step %d, %.0f s: contrast %.3f, facts %.3f", step, now - started, contrast, fact)
+            logger.info(
+                "step %d, %.0f s: contrast %.3f, facts %.3f",
+                step,
+                now - started,
+                float(contrast),
+                float(fact),
+            )
         if progress == 1.0 or now - exported > EXPORT_SECONDS:
             exported = now
             recalls = held_out_recall(average, test, test_side)
@@ -189,7 +195,7 @@ def _set_learning_rate(optimizer: torch.optim.Optimizer, step: int, progress: fl
 
 
 def new_tower(fact_classes: int) -> Tower:
-    """Make a ResNet of basic blocks: from scratch, on ten thousand pictures, it learns much faster than a ViT."""
+    """Make a ResNet of basic blocks: from scratch on ten thousand pictures it learns faster than a ViT."""
     import torch
     from transformers import ResNetConfig, ResNetModel
 
@@ -200,8 +206,9 @@ def new_tower(fact_classes: int) -> Tower:
         layer_type="basic",
         hidden_act="relu",
     )
+    backbone: nn.Module = ResNetModel(config)
     return Tower(
-        ResNetModel(config).to(memory_format=torch.channels_last),
+        backbone.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         torch.nn.Linear(WIDTHS[-1], DIMENSION),
         torch.nn.Linear(WIDTHS[-1], fact_classes),
         torch.nn.Parameter(torch.tensor(math.log(1 / 0.07))),
@@ -218,7 +225,7 @@ def losses(
 ) -> tuple[Tensor, Tensor]:
     """InfoNCE between the pictures and captions, and cross-entropy of the scenes' facts.
 
-    A caption is right for every picture that has it among its own. `captions_of`: (batch, k), the batch's rows.
+    A caption is right for every picture that has it among its own. `captions_of` is the batch's, (batch, k).
     """
     import torch
     from torch.nn import functional
@@ -248,7 +255,7 @@ def _likelihood_of_right(logits: Tensor, right: Tensor) -> Tensor:
 class FactTargets:
     """What is known of each scene ("products.colour" = "red"), as classes of one linear head.
 
-    Learning to name the facts from the pictures' features is a second teacher: it is denser than captions, which name
+    Learning to name the facts from the pictures' features is a second, denser teacher than captions, which name
     only some of them, and shortens training. The head is not part of the result.
     """
 
@@ -273,7 +280,7 @@ class FactTargets:
 def fact_targets(
     facts: tuple[dict[str, str], ...], most_values: int = 48, least_seen: int = 20
 ) -> FactTargets:
-    """Facts with 2 to `most_values` values, each seen at least `least_seen` times; free text falls out by that."""
+    """Take the facts with up to `most_values` values; of those, the values seen `least_seen` times or more."""
     seen: dict[str, Counter[str]] = {}
     for row in facts:
         for key, value in row.items():
@@ -328,7 +335,7 @@ def _augment_few(pixels: Tensor, side: int, rng: np.random.Generator) -> Tensor:
 
 
 def _crops(n: int, rng: np.random.Generator) -> Tensor:
-    """Affine maps, shape (n, 2, 3), of slightly turned and stretched windows that stay about within the picture."""
+    """Draw affine maps, shape (n, 2, 3), of slightly turned and stretched windows within the picture."""
     import torch
 
     scale = rng.uniform(0.72, 1.04, (n, 1)) * rng.uniform(0.92, 1.08, (n, 2))
@@ -360,15 +367,18 @@ def held_out_recall(tower: Tower, test: Corpus, side: int) -> dict[str, tuple[fl
     own = scores[captions, rows]
     ranks = (scores[captions] > own[:, None]).sum(axis=1)
     return {
-        COLLECTIONS[number]: tuple(
-            round(float((ranks[test.collections[rows] == number] < k).mean()), 3) for k in (1, 5, 10)
-        )
+        COLLECTIONS[number]: _recall(ranks[test.collections[rows] == number])
         for number in np.unique(test.collections)
     }
 
 
+def _recall(ranks: npt.NDArray[np.int64]) -> tuple[float, float, float]:
+    at_1, at_5, at_10 = (round(float((ranks < k).mean()), 3) for k in (1, 5, 10))
+    return at_1, at_5, at_10
+
+
 def export(tower: Tower, side: int, run: Run, out: Path) -> None:
-    """Write the tower as a sentence-transformers folder in half precision, and put it at `out` in one step."""
+    """Write the tower as a sentence-transformers folder in half precision; `out` is never half written."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Dense, Normalize, Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling
@@ -414,22 +424,24 @@ pipeline_tag: sentence-similarity
 ---
 # The bundled image tower
 
-The image half of Imagerag's default image–text dual encoder. `imagerag_assets.models.dual_encoder` joins it with
-the unchanged all-MiniLM-L6-v2 (Apache-2.0), so that its {DIMENSION}-dimensional vectors are compared by cosine with
-plain MiniLM vectors. Standard sentence-transformers modules only; weights in half precision, computed in single.
+The image half of Imagerag's default image–text dual encoder. `imagerag_assets.models.dual_encoder` joins it
+with the unchanged all-MiniLM-L6-v2 (Apache-2.0), so that its {DIMENSION}-dimensional vectors are compared by cosine
+with plain MiniLM vectors. Standard sentence-transformers modules only; weights in half precision, computed in
+single precision.
 
-**For the sample corpus only.** It has seen nothing but drawn scenes of that corpus' four collections; it exists so
-that a fresh clone works without network and without key. For images of your own set `models.image_text` to CLIP,
-SigLIP or the like.
+**For the sample corpus only.** It has seen nothing but drawn scenes of that corpus' four collections; it exists
+so that a fresh clone works without network and without key. For images of your own set `models.image_text` to
+CLIP, SigLIP or the like.
 
 - Tower: ResNet of basic blocks, widths {WIDTHS}, depths {DEPTHS}; mean pooling, Dense, Normalize.
-- Data: {run.pictures:,} pictures of random scenes and of crops around their details, with {run.captions:,} distinct
-  captions, drawn by `imagerag_assets.sample.training_set` from seeds that the corpus does not use.
-- Training: {run.steps:,} steps of {BATCH} pictures in {run.minutes:.0f} minutes on CPU; InfoNCE against the frozen
-  caption vectors, and cross-entropy of the scenes' facts on a head that was dropped; averaged weights; seed 0.
+- Data: {run.pictures:,} pictures of random scenes and of crops around their details, with {run.captions:,}
+  distinct captions, drawn by `imagerag_assets.sample.training_set` from seeds that the corpus does not use.
+- Training: {run.steps:,} steps of {BATCH} pictures in {run.minutes:.0f} minutes on CPU; InfoNCE against the
+  frozen caption vectors, and cross-entropy of the scenes' facts on a head that was dropped; averaged weights;
+  seed 0.
 
-Text → image recall on {HELD_OUT_PER_COLLECTION} held-out scenes of each collection: every caption against the pictures
-of all collections together. A short caption is true of many pictures, so Recall@1 cannot reach 1.
+Text → image recall on {HELD_OUT_PER_COLLECTION} held-out scenes of each collection: every caption against the
+pictures of all collections together. A short caption is true of many pictures, so Recall@1 cannot reach 1.
 
 | collection | R@1 | R@5 | R@10 |
 | --- | --- | --- | --- |

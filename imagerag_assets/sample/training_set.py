@@ -29,7 +29,7 @@ CHUNK = 50
 Split = Literal["train", "held_out"]
 _SPLIT_SEED: dict[Split, int] = {"train": 1, "held_out": 2}
 _TILE_SIDES = (0.22, 0.52)
-"""Range of a crop's side as a fraction of the long side: 1,024-pixel tiles of 2,000 to 4,600-pixel pictures."""
+"""Range of a crop's side per long side: that of 1,024-pixel tiles of 2,000 to 4,600-pixel pictures."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ app = typer.Typer(
     help="Images as a searchable, evaluated index in Postgres/pgvector.", no_args_is_help=True, add_completion=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip
-out = Console()
+# Piped output keeps whole words: a terminal's own width is used when there is one.
+out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True)
 
 SettingsFile = Annotated[
@@ -117,6 +118,14 @@ def search(
     out.print(table)
 
 
+@app.command()
+def stop(settings: SettingsFile = None) -> None:
+    """Stop the embedded database server of this project."""
+    from imagerag_assets.database.connection import stop_embedded
+
+    stop_embedded(_project(settings).settings.data_path / "postgres")
+
+
 def _project(settings: Path | None) -> Project:
     from imagerag_assets.project import open_project
 
@@ -147,7 +156,9 @@ def _print_metrics(project: Project) -> None:
 
     with project.database.connect() as connection:
         rows = metrics_table(connection)
-    table = Table("collection", "method", "queries", "P@5", "ceiling", "Recall@10", "MRR", "p50 ms", title="Evaluation")
+    table = Table(title="Evaluation")
+    for name in ("collection", "method", "queries", "P@5", "ceiling", "Recall@10", "MRR", "p50 ms"):
+        table.add_column(name, no_wrap=True, justify="left" if name in ("collection", "method") else "right")
     last = None
     for row in rows:
         if last is not None and row["benchmark"] != last:
@@ -158,7 +169,7 @@ def _print_metrics(project: Project) -> None:
 
 
 def _numbers(row: dict[str, Any]) -> list[str]:
-    names = ("precision_at_5", "precision_at_5_ceiling", "recall_at_10", "reciprocal_rank")
+    names = ("precision_at_5", "precision_at_5_ceiling", "recall_at_10", "mrr")
     return [*(f"{row[name]:.3f}" for name in names), f"{row['latency_p50_ms']:.1f}"]
 
 

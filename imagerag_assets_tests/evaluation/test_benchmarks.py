@@ -37,7 +37,7 @@ def test_a_benchmark_is_read_with_its_optional_parts(tmp_path: Path) -> None:
     queries = "\n".join(
         [
             QUERY,
-            '{"_id": 2, "text": "", "image": "example.png", "metadata": {"kind": "by_example", "language": "fr"}}',
+            '{"_id": 2, "image": "example.png", "metadata": {"kind": "by_example", "language": "fr"}}',
             "",
         ]
     )
@@ -129,10 +129,10 @@ def test_the_digest_follows_every_file_that_counts(tmp_path: Path) -> None:
     assert load_benchmark(tmp_path).digest != first
 
 
-def test_storing_replaces_only_what_changed(clean_database: Database) -> None:
+def test_storing_replaces_only_what_changed(database: Database) -> None:
     first = benchmark({"q1": {"a.jpg": 1}, "q2": {"a.jpg": 1}})
     second = benchmark({"q3": {"b.jpg": 2}})
-    with clean_database.connect() as connection:
+    with database.connect() as connection:
         stored = [store_benchmark(connection, "b", one) for one in (first, first, second)]
         assert stored == [True, False, True]
         assert connection.execute("select query_id, corpus_id, score from qrels").fetchall() == [
@@ -144,13 +144,13 @@ def test_storing_replaces_only_what_changed(clean_database: Database) -> None:
 
 
 def test_a_moved_folder_is_no_change_but_its_examples_are_found_again(
-    clean_database: Database, tmp_path: Path
+    database: Database, tmp_path: Path
 ) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     (here / "example.png").write_bytes(b"pixels")
     write(here, '{"_id": "q1", "image": "example.png"}', QRELS + "q1\ta\t1")
-    with clean_database.connect() as connection:
+    with database.connect() as connection:
         assert store_benchmark(connection, "b", load_benchmark(here))
         here.rename(there)
         assert not store_benchmark(connection, "b", load_benchmark(there))
@@ -158,14 +158,14 @@ def test_a_moved_folder_is_no_change_but_its_examples_are_found_again(
     assert stored == (str(there.resolve() / "example.png"),)
 
 
-def test_the_name_of_the_mean_is_refused(clean_database: Database) -> None:
-    with clean_database.connect() as connection, pytest.raises(BenchmarkError, match='called "all"'):
+def test_the_name_of_the_mean_is_refused(database: Database) -> None:
+    with database.connect() as connection, pytest.raises(BenchmarkError, match='called "all"'):
         store_benchmark(connection, "all", benchmark({"q1": {"a.jpg": 1}}))
 
 
-def test_judgements_of_images_that_do_not_exist_are_one_clear_error(clean_database: Database) -> None:
+def test_judgements_of_images_that_do_not_exist_are_one_clear_error(database: Database) -> None:
     grades = {"a.jpg": 1, "broken.jpg": 1} | {f"gone-{number}.jpg": 1 for number in range(7)}
-    with clean_database.connect() as connection:
+    with database.connect() as connection:
         add_images(connection, "b", {"a.jpg": "a.jpg"})
         add_images(connection, "other", {"gone-0.jpg": "gone-0.jpg"})
         connection.execute(
@@ -186,8 +186,8 @@ def test_judgements_of_images_that_do_not_exist_are_one_clear_error(clean_databa
     assert "broken.jpg" not in message
 
 
-def test_a_quarantined_image_alone_raises_nothing_and_a_removed_one_does(clean_database: Database) -> None:
-    with clean_database.connect() as connection:
+def test_a_quarantined_image_alone_raises_nothing_and_a_removed_one_does(database: Database) -> None:
+    with database.connect() as connection:
         add_images(connection, "b", {"a.jpg": "a.jpg"})
         store_benchmark(connection, "b", benchmark({"q1": {"a.jpg": 1}}))
         require_images(connection)

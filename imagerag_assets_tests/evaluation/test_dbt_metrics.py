@@ -10,14 +10,12 @@ import pytest
 
 from imagerag_assets.database.connection import Database
 from imagerag_assets.evaluation.benchmarks import store_benchmark
-from imagerag_assets.evaluation.dbt import dbt_environment
 from imagerag_assets.evaluation.metrics import metrics_table, read
 from imagerag_assets_tests.evaluation.corpus import (
     add_evaluation,
     add_images,
     benchmark,
     content_of,
-    measure,
     run_dbt,
 )
 
@@ -71,8 +69,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def measured(database: Database, target: Path) -> dict[tuple[str, str], tuple[Run, Qrels]]:
-    """Random runs stored and measured by one dbt run, with its unit tests; and the same runs for the references."""
+def measured(module_database: Database, target: Path) -> dict[tuple[str, str], tuple[Run, Qrels]]:
+    """Store random runs, measure them by one dbt run with its unit tests; give them to the references."""
     rng = random.Random(11)
     qrels = {name: random_qrels(rng) for name in BENCHMARKS}
     rankings = {
@@ -81,16 +79,12 @@ def measured(database: Database, target: Path) -> dict[tuple[str, str], tuple[Ru
         for method in METHODS
         for query, grades in qrels[name].items()
     }
-    with database.connect() as connection:
-        connection.execute("drop schema if exists imagerag_eval cascade")
-        connection.execute(
-            "truncate raw_images, deduped_set, generations, benchmarks restart identity cascade"
-        )
+    with module_database.connect() as connection:
         for name in BENCHMARKS:
             add_images(connection, name, GROUPS)
             store_benchmark(connection, name, benchmark(qrels[name]))
         add_evaluation(connection, rankings, GROUPS)
-    done = run_dbt(database, target, "build")
+    done = run_dbt(module_database, target, "build")
     assert done.returncode == 0, done.stdout
     return {
         (name, method): (
@@ -106,7 +100,7 @@ def dbt_metrics(database: Database, name: str, method: str) -> dict[str, dict[st
     with database.connect() as connection:
         rows = read(
             connection,
-            "select * from imagerag_eval.query_metrics where evaluation = 1 and benchmark = %s and method = %s",
+            "select * from imagerag_eval.query_metrics where benchmark = %s and method = %s",
             name,
             method,
         )
@@ -116,13 +110,13 @@ def dbt_metrics(database: Database, name: str, method: str) -> dict[str, dict[st
 @pytest.mark.parametrize("name", BENCHMARKS)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_query_scores_as_ir_measures_says(
-    measured: dict[tuple[str, str], tuple[Run, Qrels]], database: Database, name: str, method: str
+    measured: dict[tuple[str, str], tuple[Run, Qrels]], module_database: Database, name: str, method: str
 ) -> None:
     import ir_measures
     from ir_measures import RR, P, R, Success, nDCG
 
     run, qrels = measured[name, method]
-    ours = dbt_metrics(database, name, method)
+    ours = dbt_metrics(module_database, name, method)
     columns = {
         P @ 5: "precision_at_5",
         R @ 10: "recall_at_10",
@@ -140,7 +134,7 @@ def test_every_query_scores_as_ir_measures_says(
 @pytest.mark.parametrize("name", BENCHMARKS)
 @pytest.mark.parametrize("method", METHODS)
 def test_the_means_are_those_of_ranx(
-    measured: dict[tuple[str, str], tuple[Run, Qrels]], database: Database, name: str, method: str
+    measured: dict[tuple[str, str], tuple[Run, Qrels]], module_database: Database, name: str, method: str
 ) -> None:
     import ranx
 
@@ -158,7 +152,7 @@ def test_the_means_are_those_of_ranx(
         "hit_rate@1": "hit_at_1",
     }
     theirs = ranx.evaluate(ranx.Qrels(relevant), ranx.Run(answered), list(columns))
-    with database.connect() as connection:
+    with module_database.connect() as connection:
         rows = {(row["benchmark"], row["method"]): row for row in metrics_table(connection, 1)}
     for metric, column in columns.items():
         assert rows[name, method][column] == pytest.approx(theirs[metric], abs=1e-9), metric
@@ -188,8 +182,8 @@ def test_the_unit_tests_of_dbt_ran(target: Path) -> None:
 
 
 @pytest.mark.usefixtures("measured")
-def test_the_row_for_all_is_the_mean_over_the_queries_of_all_benchmarks(database: Database) -> None:
-    with database.connect() as connection:
+def test_the_row_for_all_is_the_mean_over_the_queries_of_all_benchmarks(module_database: Database) -> None:
+    with module_database.connect() as connection:
         rows = {(row["benchmark"], row["method"]): row for row in metrics_table(connection, 1)}
     parts = [rows[name, "clip"] for name in BENCHMARKS]
     queries = sum(part["queries"] for part in parts)
@@ -197,73 +191,3 @@ def test_the_row_for_all_is_the_mean_over_the_queries_of_all_benchmarks(database
     assert rows["all", "clip"]["recall_at_10"] == pytest.approx(
         sum(part["recall_at_10"] * part["queries"] for part in parts) / queries
     )
-
-
-def test_a_method_that_finds_nothing_at_all_scores_zero_on_every_query(
-    clean_database: Database, target: Path
-) -> None:
-    with clean_database.connect() as connection:
-        add_images(connection, "b", {"a.jpg": "a.jpg"})
-        store_benchmark(connection, "b", benchmark({"q1": {"a.jpg": 1}, "q2": {"a.jpg": 1}}))
-        add_evaluation(
-            connection, {("b", "clip", "q1"): ["a.jpg"]}, {"a.jpg": "a.jpg"}, timed=[("b", "text", "q1")]
-        )
-    measure(clean_database, target)
-    with clean_database.connect() as connection:
-        rows = {row["method"]: row for row in metrics_table(connection) if row["benchmark"] == "all"}
-    assert (rows["clip"]["queries"], rows["clip"]["recall_at_10"]) == (2, 0.5)
-    assert (rows["text"]["queries"], rows["text"]["recall_at_10"]) == (2, 0.0)
-
-
-def test_an_earlier_evaluation_keeps_its_numbers_and_a_bad_number_fails_the_build(
-    clean_database: Database, target: Path
-) -> None:
-    groups = {uri: uri for uri in ("a.jpg", "b.jpg")}
-    with clean_database.connect() as connection:
-        add_images(connection, "b", groups)
-        store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 1}}))
-        add_evaluation(connection, {("b", "clip", "q"): ["a.jpg"]}, groups)
-    measure(clean_database, target)
-    with clean_database.connect() as connection:
-        store_benchmark(connection, "b", benchmark({"q": {"b.jpg": 1, "gone.jpg": 1}}))
-        add_evaluation(connection, {("b", "clip", "q"): ["a.jpg"]}, groups)
-        connection.execute("update imagerag_eval.query_metrics set precision_at_5 = 0.6")
-    done = run_dbt(clean_database, target, "build", "--full-refresh", "--exclude-resource-type", "unit_test")
-    with clean_database.connect() as connection:
-        recalls = read(
-            connection, "select evaluation, recall_at_10 from imagerag_eval.query_metrics order by 1"
-        )
-        missing = read(connection, "select corpus_id from imagerag_eval.stg_missing_judgements")
-    assert recalls == [{"evaluation": 1, "recall_at_10": 1.0}, {"evaluation": 2, "recall_at_10": 0.0}]
-    assert missing == [{"corpus_id": "gone.jpg"}]
-    assert done.returncode == 1
-    assert "query_metrics_precision_within_ceiling" in done.stdout
-
-
-def test_an_emptied_database_that_counts_from_one_again_is_measured_again(
-    clean_database: Database, target: Path
-) -> None:
-    groups = {uri: uri for uri in ("a.jpg", "b.jpg")}
-    for ranking in (["a.jpg"], ["b.jpg"]):
-        with clean_database.connect() as connection:
-            connection.execute("truncate raw_images, generations, benchmarks restart identity cascade")
-            add_images(connection, "b", groups)
-            store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 1}}))
-            assert add_evaluation(connection, {("b", "clip", "q"): ranking}, groups) == 1
-        measure(clean_database, target)
-    with clean_database.connect() as connection:
-        assert [row["recall_at_10"] for row in metrics_table(connection)] == [0.0, 0.0]
-
-
-def test_the_profile_is_told_of_a_socket_and_of_a_server() -> None:
-    socket = dbt_environment("postgresql://postgres:@/postgres?host=/run/pg")
-    assert (socket["IMAGERAG_DBT_HOST"], socket["IMAGERAG_DBT_PASSWORD"]) == ("/run/pg", "")
-    server = dbt_environment("postgresql://me:p%40ss@db.local:6432/images?sslmode=require")
-    assert server == {
-        "IMAGERAG_DBT_HOST": "db.local",
-        "IMAGERAG_DBT_PORT": "6432",
-        "IMAGERAG_DBT_USER": "me",
-        "IMAGERAG_DBT_PASSWORD": "p@ss",
-        "IMAGERAG_DBT_DBNAME": "images",
-        "IMAGERAG_DBT_SSLMODE": "require",
-    }

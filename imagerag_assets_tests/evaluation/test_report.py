@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from imagerag_assets.database.connection import Database
-from imagerag_assets.errors import BenchmarkError
+from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.evaluation.benchmarks import Query, store_benchmark
 from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_plot_png, metrics_table
 from imagerag_assets.evaluation.report import write_report
@@ -49,10 +48,34 @@ def png(size: tuple[int, int], mode: str = "RGB") -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture
-def two_evaluations(clean_database: Database, tmp_path: Path) -> Database:
-    """A hostile benchmark, evaluated twice: the second time `clip` does worse."""
-    example = tmp_path / "example.png"
+@dataclass(frozen=True)
+class TwoEvaluations:
+    """A database after two evaluations, and the report of each."""
+
+    database: Database
+    first: Path
+    second: Path
+
+
+@pytest.fixture(scope="module")
+def two_evaluations(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> TwoEvaluations:
+    """Evaluate a hostile benchmark twice: the second time `clip` does worse."""
+    folder = tmp_path_factory.mktemp("report")
+    with module_database.connect() as connection:
+        fill(connection, folder / "example.png")
+    others = [uri for uri in FILES if uri not in ("good.jpg", "copy.jpg")]
+    pages = []
+    for ranking in (["good.jpg", *others], [*others, "good.jpg"]):
+        rankings = {("shop", "clip", "q1"): ranking, ("shop", HOSTILE, "q2"): ["copy.jpg"]}
+        with module_database.connect() as connection:
+            add_evaluation(connection, rankings, FILES, timed=[("shop", "clip", "q3")])
+        measure(module_database, folder / "dbt")
+        with module_database.connect() as connection:
+            pages.append(write_report(connection, folder / "reports"))
+    return TwoEvaluations(module_database, *pages)
+
+
+def fill(connection: Connection, example: Path) -> None:
     example.write_bytes(png((900, 600)))
     queries = (
         Query("q1", HOSTILE, None, "by_look", "en"),
@@ -60,30 +83,21 @@ def two_evaluations(clean_database: Database, tmp_path: Path) -> Database:
         Query("q3", "nothing is found", None, "by_look", "fr"),
     )
     made = benchmark({query.query_id: {"good.jpg": 1, "copy.jpg": 1} for query in queries})
-    with clean_database.connect() as connection:
-        add_images(connection, "shop", FILES)
-        add_thumbnails(connection, ("good.jpg",), "WEBP")
-        add_thumbnails(connection, ("bad.jpg",), "JPEG")
-        connection.execute(
-            "insert into quarantine (collection, uri, size_bytes, modified_ns, fingerprint, reason, message) "
-            "values ('shop', 'broken.jpg', 1, 1, 'f', 'truncated', 'cut off')"
-        )
-        store_benchmark(connection, "shop", replace(made, queries=queries))
-        others = [uri for uri in FILES if uri not in ("good.jpg", "copy.jpg")]
-        for first in (["good.jpg", *others], [*others, "good.jpg"]):
-            rankings = {("shop", "clip", "q1"): first, ("shop", HOSTILE, "q2"): ["copy.jpg"]}
-            add_evaluation(connection, rankings, FILES, timed=[("shop", "clip", "q3")])
-    measure(clean_database, tmp_path / "dbt")
-    return clean_database
+    store_benchmark(connection, "shop", replace(made, queries=queries))
+    add_images(connection, "shop", FILES)
+    add_thumbnails(connection, ("good.jpg",), "WEBP")
+    add_thumbnails(connection, ("bad.jpg",), "JPEG")
+    connection.execute(
+        "insert into quarantine (collection, uri, size_bytes, modified_ns, fingerprint, reason, message) "
+        "values ('shop', 'broken.jpg', 1, 1, 'f', 'truncated', 'cut off')"
+    )
 
 
-def test_the_page_is_whole_escaped_and_needs_no_network(two_evaluations: Database, tmp_path: Path) -> None:
-    with two_evaluations.connect() as connection:
-        path = write_report(connection, tmp_path / "reports")
-    page = path.read_text(encoding="utf-8")
+def test_the_page_is_whole_escaped_and_needs_no_network(two_evaluations: TwoEvaluations) -> None:
+    page = two_evaluations.second.read_text(encoding="utf-8")
     tags = Tags()
     tags.feed(page)
-    assert path.name == "evaluation-2.html"
+    assert two_evaluations.second.name == "evaluation-2.html"
     assert "script" not in tags.tags
     assert "img" not in tags.tags
     assert not [name for name in tags.attributes if name.startswith("on")]
@@ -96,9 +110,8 @@ def test_the_page_is_whole_escaped_and_needs_no_network(two_evaluations: Databas
     assert {reference[1:] for reference in tags.attributes["href"]} <= set(tags.attributes["id"])
 
 
-def test_the_page_tells_ceiling_change_and_drill_down(two_evaluations: Database, tmp_path: Path) -> None:
-    with two_evaluations.connect() as connection:
-        page = write_report(connection, tmp_path).read_text(encoding="utf-8")
+def test_the_page_tells_changes_and_every_ranking(two_evaluations: TwoEvaluations) -> None:
+    page = two_evaluations.second.read_text(encoding="utf-8")
     assert "Published guide, other data" in page
     assert "Changes since evaluation 1" in page
     assert "nothing found" in page
@@ -111,23 +124,12 @@ def test_the_page_tells_ceiling_change_and_drill_down(two_evaluations: Database,
     assert page.count('class="picture "') > 0
 
 
-def test_the_first_evaluation_has_no_changes(clean_database: Database, tmp_path: Path) -> None:
-    with clean_database.connect() as connection:
-        add_images(connection, "shop", FILES)
-        store_benchmark(connection, "shop", benchmark({"q1": {"good.jpg": 1}}))
-        add_evaluation(connection, {("shop", "clip", "q1"): ["good.jpg"]}, FILES)
-        with pytest.raises(BenchmarkError, match="no evaluation to report"):
-            write_report(connection, tmp_path)
-        assert metrics_table(connection) == []
-        assert metrics_markdown(connection) == "No evaluation has been measured yet."
-    measure(clean_database, tmp_path / "dbt")
-    with clean_database.connect() as connection:
-        page = write_report(connection, tmp_path).read_text(encoding="utf-8")
-    assert "Changes since" not in page
+def test_the_first_evaluation_has_no_changes(two_evaluations: TwoEvaluations) -> None:
+    assert "Changes since" not in two_evaluations.first.read_text(encoding="utf-8")
 
 
-def test_table_markdown_and_plot_of_the_newest_evaluation(two_evaluations: Database) -> None:
-    with two_evaluations.connect() as connection:
+def test_table_markdown_and_plot_of_the_newest_evaluation(two_evaluations: TwoEvaluations) -> None:
+    with two_evaluations.database.connect() as connection:
         rows = metrics_table(connection)
         before = metrics_table(connection, 1)
         markdown = metrics_markdown(connection)
