@@ -30,9 +30,7 @@ class Project:
         from imagerag_assets.models.dual_encoder import load_dual_encoder
 
         models = self.settings.models
-        return load_dual_encoder(
-            models.image_text, models.image_text_revision, models.device, models.allow_remote_code
-        )
+        return load_dual_encoder(models.image_text, models.image_text_revision, models.device, models.allow_remote_code)
 
     def dual_encoder_identity(self) -> str:
         """Changes when the image–text model's weights do. Loads nothing."""

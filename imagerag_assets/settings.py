@@ -102,8 +102,11 @@ class Ocr(_Section):
 
 
 class Dedup(_Section):
-    """Two images are duplicates when both hashes are near, or when the vectors are nearly parallel and the hashes not
-    far; and never when both carry text that differs."""
+    """When two images are duplicates.
+
+    When both hashes are near, or when the vectors are nearly parallel and the hashes not far; and never when both carry
+    text that differs.
+    """
 
     phash_distance: int = Field(default=8, ge=0, le=64)
     dhash_distance: int = Field(default=10, ge=0, le=64)

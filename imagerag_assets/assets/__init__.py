@@ -1,1 +1,1 @@
-"""The assets of the graph: each module tells Dagster of one stage and reports what the stage did. No logic lives here."""
+"""The assets of the graph: a module tells Dagster of a stage and reports what it did. No logic lives here."""

@@ -5,7 +5,7 @@ No module here imports annotations from the future: Dagster reads them at run ti
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ _SECONDS_BETWEEN_LINES = 2.0
 class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
     """Opens the project that imagerag.yaml (or the named settings file) describes."""
 
-    settings_file: str = Field(default="", description="Path of the settings file; empty: $IMAGERAG_SETTINGS or ./imagerag.yaml")
+    settings_file: str = Field(
+        default="", description="Path of the settings file; empty: $IMAGERAG_SETTINGS or ./imagerag.yaml"
+    )
 
     def open(self) -> Project:
         """A fresh look at the settings. Raises `SettingsError`."""
@@ -42,7 +44,8 @@ class StageConfig(dg.Config):
 
     collections: list[str] = Field(default_factory=list, description="Only these collections; empty: all.")
     shards: list[int] = Field(
-        default_factory=list, description="Only contents whose first hash byte is one of these (0-255); empty: all."
+        default_factory=list,
+        description="Only contents whose first hash byte is one of these (0-255); empty: all.",
     )
 
 
@@ -104,13 +107,7 @@ def tell(context: dg.AssetExecutionContext, report: StageReport) -> None:
         context.log.info(f"{report.stage}: nothing to do, {report.skipped} unchanged")
 
 
-def by_collection(connection: Connection, query: str, parameters: Mapping[str, Any] | None = None) -> dg.MetadataValue:
-    """A table of (collection, images, with a result), so that a collection left behind is seen."""
-    rows = connection.execute(sql.SQL(query), parameters).fetchall()  # type: ignore[arg-type]
-    return dg.MetadataValue.md(markdown_table(("collection", "images", "done"), rows))
-
-
-PER_COLLECTION = """
+_PER_COLLECTION = """
     select r.collection, count(distinct r.content),
            count(distinct r.content) filter (where exists (select from {table} t where t.content = r.content))
     from raw_images r where r.removed_at is null group by r.collection order by r.collection
@@ -119,7 +116,7 @@ PER_COLLECTION = """
 
 def coverage(connection: Connection, table: str) -> dg.MetadataValue:
     """Per collection: images, and how many have a result in `table`."""
-    rows = connection.execute(sql.SQL(PER_COLLECTION).format(table=sql.Identifier(table))).fetchall()
+    rows = connection.execute(sql.SQL(_PER_COLLECTION).format(table=sql.Identifier(table))).fetchall()
     return dg.MetadataValue.md(markdown_table(("collection", "images", "with a result"), rows))
 
 
@@ -143,8 +140,10 @@ def picture(png: bytes, title: str) -> str:
 
 def sheet_of(connection: Connection, contents: Sequence[str], columns: int = 8) -> str:
     """Markdown of the contents' thumbnails, in their order."""
-    rows = dict(
-        connection.execute("select content, thumbnail from contents where content = any(%s)", (list(contents),)).fetchall()
+    rows: dict[str, bytes] = dict(
+        connection.execute(
+            "select content, thumbnail from contents where content = any(%s)", (list(contents),)
+        ).fetchall()
     )
     thumbnails = [rows[content] for content in contents if content in rows]
     return picture(contact_sheet(thumbnails, columns), "thumbnails") if thumbnails else "(nothing yet)"

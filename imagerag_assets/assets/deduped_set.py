@@ -16,6 +16,7 @@ from imagerag_assets.assets.common import (
 from imagerag_assets.assets.embeddings import clip_embeddings
 from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
+from imagerag_assets.database.connection import one_row
 from imagerag_assets.images.duplicates import DEDUP_VERSION
 from imagerag_assets.stages import deduped_set as stage
 
@@ -44,11 +45,12 @@ def deduped_set(
                 "select canonical, content from deduped_set where relation <> 'canonical' "
                 "order by distance desc, content limit 16"
             ).fetchall()
-            counts = connection.execute(
-                "select count(*), count(distinct canonical), count(*) filter (where relation = 'perceptual'), "
-                "count(*) filter (where relation = 'semantic') from deduped_set"
-            ).fetchone()
-            assert counts is not None
+            counts = one_row(
+                connection.execute(
+                    "select count(*), count(distinct canonical), count(*) filter (where relation = 'perceptual'), "
+                    "count(*) filter (where relation = 'semantic') from deduped_set"
+                )
+            )
             return dg.MaterializeResult(
                 data_version=dg.DataVersion(stage.data_version(connection, opened)),
                 metadata={

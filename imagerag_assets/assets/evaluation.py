@@ -24,7 +24,7 @@ from imagerag_assets.assets.common import (
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.pgvector_index import pgvector_index
 from imagerag_assets.assets.raw_images import raw_images
-from imagerag_assets.database.connection import Connection, dbt_environment
+from imagerag_assets.database.connection import Connection, dbt_environment, one_row
 from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_plot_png, metrics_table
 from imagerag_assets.evaluation.report import write_report
@@ -45,9 +45,7 @@ _METRICS = "eval_metrics"
     code_version="1",
     description="Queries and qrels of every collection that has a benchmark, in BEIR's convention.",
 )
-def benchmark_queries(
-    context: dg.AssetExecutionContext, project: ProjectResource
-) -> dg.MaterializeResult[None]:
+def benchmark_queries(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     with clear_failure():
         opened = project.open()
         report = queries_stage.run(opened)
@@ -84,7 +82,8 @@ def retrieval_runs(context: dg.AssetExecutionContext, project: ProjectResource) 
         tell(context, report)
         with opened.database.connect() as connection:
             return dg.MaterializeResult(
-                data_version=dg.DataVersion(runs_stage.data_version(connection)), metadata=count_metadata(report)
+                data_version=dg.DataVersion(runs_stage.data_version(connection)),
+                metadata=count_metadata(report),
             )
 
 
@@ -101,7 +100,7 @@ class Translator(DagsterDbtTranslator):
 
 
 def dbt_resource() -> DbtCliResource:
-    """dbt from this interpreter's environment, which need not be on the PATH."""
+    """Dbt from this interpreter's environment, which need not be on the PATH."""
     return DbtCliResource(project_dir=str(DBT_FOLDER), dbt_executable=str(Path(sys.executable).parent / "dbt"))
 
 
@@ -126,9 +125,7 @@ TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_duplicate_source_ass
     exclude="resource_type:unit_test",
     name="dbt_eval",
 )
-def dbt_eval(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, project: ProjectResource
-) -> Iterator[Any]:
+def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: ProjectResource) -> Iterator[Any]:
     """Compute the metrics of every evaluation that has none yet; without one, dbt is not even started."""
     with clear_failure():
         opened = project.open()
@@ -164,10 +161,12 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
 
 
 def _evaluations_without_metrics(connection: Connection) -> int:
-    row = connection.execute("select to_regclass('imagerag_eval.eval_metrics')").fetchone()
-    known = "select evaluation from imagerag_eval.eval_metrics" if row and row[0] else "select 0 where false"
-    found = connection.execute(f"select count(*) from evaluations where evaluation not in ({known})").fetchone()  # noqa: S608
-    return int(found[0]) if found else 0
+    """How many evaluations dbt has not seen. Before its first run its tables do not exist."""
+    (built,) = one_row(connection.execute("select to_regclass('imagerag_eval.eval_metrics') is not null"))
+    query = "select count(*) from evaluations e"
+    if built:
+        query += " where not exists (select from imagerag_eval.eval_metrics m where m.evaluation = e.evaluation)"
+    return int(one_row(connection.execute(query))[0])
 
 
 def _unchanged(context: dg.AssetExecutionContext, connect: Any) -> Iterator[dg.MaterializeResult[None]]:
@@ -190,9 +189,7 @@ def _with_metrics(event: Any, connect: Any) -> Any:
         metadata = dict(event.metadata)
         if event.output_name == _METRICS:
             metadata.update(_metrics_metadata(connection))
-        return dg.Output(
-            event.value, event.output_name, metadata, dg.DataVersion(_metrics_version(connection))
-        )
+        return dg.Output(event.value, event.output_name, metadata, dg.DataVersion(_metrics_version(connection)))
 
 
 def _metrics_version(connection: Connection) -> str:

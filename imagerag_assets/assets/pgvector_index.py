@@ -27,7 +27,15 @@ from imagerag_assets.stages import pgvector_index as stage
 
 
 @dg.asset(
-    deps=[raw_images, tiles, ocr_text, vlm_descriptions, description_embeddings, clip_embeddings, deduped_set],
+    deps=[
+        raw_images,
+        tiles,
+        ocr_text,
+        vlm_descriptions,
+        description_embeddings,
+        clip_embeddings,
+        deduped_set,
+    ],
     group_name=INDEX,
     kinds={"python", "postgres", "pgvector"},
     owners=OWNERS,

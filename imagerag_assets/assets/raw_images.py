@@ -36,7 +36,7 @@ def raw_images(
     with clear_failure():
         opened = project.open()
         reports = stage.run(opened, options(context, config, opened))
-        total = StageReport(stage.STAGE)
+        total = StageReport("raw_images")
         for report in reports.values():
             total.new += report.new
             total.updated += report.updated

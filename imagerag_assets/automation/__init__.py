@@ -1,1 +1,1 @@
-"""When the graph runs by itself, and what is checked: jobs, schedules, sensors, asset checks, and runs from a terminal."""
+"""When the graph runs and what is checked: jobs, schedules, sensors, asset checks, runs from a terminal."""

@@ -24,7 +24,10 @@ hourly_update = dg.ScheduleDefinition(
     description="For sources that cannot be watched. A run with nothing to do ends in seconds.",
 )
 daily_evaluation = dg.ScheduleDefinition(
-    name="daily_evaluation", job=evaluate, cron_schedule="30 5 * * *", description="Numbers for the history, every day."
+    name="daily_evaluation",
+    job=evaluate,
+    cron_schedule="30 5 * * *",
+    description="Numbers for the history, every day.",
 )
 
 JOBS = [index_and_evaluate, evaluate]

@@ -1,4 +1,4 @@
-"""A real run of the graph from a terminal, in this process, recorded in the project's own Dagster instance."""
+"""A real run of the graph in this process, recorded in the project's own Dagster instance."""
 
 import logging
 import os
@@ -24,14 +24,16 @@ class RunOutcome:
     failure: str
 
 
-@dg.logger(description="The stages' own lines, without Dagster's prefix.")
-def plain(_context: dg.InitLoggerContext) -> logging.Logger:
+def _plain(_context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("imagerag.plain", logging.INFO)
     handler = logging.StreamHandler()
     handler.setFormatter(_OwnLines())
     handler.addFilter(lambda record: not getattr(record, "dagster_meta", {}).get("dagster_event"))
     logger.addHandler(handler)
     return logger
+
+
+plain = dg.LoggerDefinition(_plain, description="The stages' own lines, without Dagster's prefix.")
 
 
 class _OwnLines(logging.Formatter):
@@ -54,8 +56,10 @@ def dagster_home(data_path: Path) -> Path:
 
 
 def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -> RunOutcome:
-    """Run all assets, or the named ones, and wait. Errors that a person can mend end up in the
-    outcome; dbt's report goes to dbt.log in the instance's folder."""
+    """Run all assets, or the named ones, and wait.
+
+    Errors that a person can mend end up in the outcome; dbt's report goes to dbt.log in the instance's folder.
+    """
     log = dagster_home(open_project(settings_file).settings.data_path) / "dbt.log"
     resource = ProjectResource(settings_file=str(settings_file.absolute()) if settings_file else "")
     defs = build_defs(resources={"project": resource}, loggers={"plain": plain})

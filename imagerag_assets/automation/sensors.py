@@ -68,7 +68,7 @@ def current_listings(project: Project) -> dict[str, str]:
 @dg.sensor(
     job=index_and_evaluate,
     minimum_interval_seconds=60,
-    description="Asks for one run when a file of any collection came, went or changed; asks again when that run failed.",
+    description="Asks for a run when a file of any collection came, went or changed; again when that run failed.",
 )
 def changed_files(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
     try:

@@ -24,9 +24,7 @@ def upsert(
     target = sql.Identifier(table) if isinstance(table, str) else table
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     connection.execute(
-        sql.SQL("create temporary table staging on commit drop as select {} from {} with no data").format(
-            names, target
-        )
+        sql.SQL("create temporary table staging on commit drop as select {} from {} with no data").format(names, target)
     )
     types = _column_types(connection)
     with connection.cursor().copy(sql.SQL("copy staging ({}) from stdin (format binary)").format(names)) as copy:

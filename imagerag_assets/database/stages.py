@@ -18,7 +18,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
-from imagerag_assets.database.connection import Connection, Database
+from imagerag_assets.database.connection import Connection, Database, one_row
 from imagerag_assets.errors import ImageragError, ItemError, StageError
 from imagerag_assets.settings import Retries
 
@@ -142,19 +142,25 @@ def run_stage(
 
 def data_version(connection: Connection, stage: Stage) -> str:
     """A digest of the stage's rows at the current fingerprint: equal exactly when downstream has nothing new to see."""
-    row = connection.execute(
-        sql.SQL(
-            "select count(*), coalesce(sum(hashtextextended(c.item, 0)::numeric), 0) from ({candidates}) c "
-            "where exists (select from {table} r where {done} and r.fingerprint = %(fingerprint)s)"
-        ).format(**_parts(stage)),
-        _parameters(stage),
-    ).fetchone()
-    assert row is not None
+    row = one_row(
+        connection.execute(
+            sql.SQL(
+                "select count(*), coalesce(sum(hashtextextended(c.item, 0)::numeric), 0) from ({candidates}) c "
+                "where exists (select from {table} r where {done} and r.fingerprint = %(fingerprint)s)"
+            ).format(**_parts(stage)),
+            _parameters(stage),
+        )
+    )
     return fingerprint(stage=stage.fingerprint, rows=int(row[0]), sum=str(row[1]))
 
 
 def _run_batch(
-    connection: Connection, stage: Stage, work: Work, items: Sequence[Item], retries: Retries, report: StageReport
+    connection: Connection,
+    stage: Stage,
+    work: Work,
+    items: Sequence[Item],
+    retries: Retries,
+    report: StageReport,
 ) -> None:
     known = _having_older_results(connection, stage, items)
     # The work can take minutes: no transaction stays open meanwhile.
@@ -181,9 +187,9 @@ def _run_batch(
 def _parts(stage: Stage) -> dict[str, sql.Composable]:
     return {
         # Both texts are constants of this package; every value goes in as a parameter.
-        "candidates": sql.SQL(stage.candidates),  # type: ignore[arg-type]
+        "candidates": sql.SQL(stage.candidates),
         "table": sql.Identifier(stage.table),
-        "done": sql.SQL(stage.done),  # type: ignore[arg-type]
+        "done": sql.SQL(stage.done),
     }
 
 
@@ -216,25 +222,27 @@ _NOT_WAITING = """
 
 def _count(connection: Connection, stage: Stage, selection: Selection, retries: Retries) -> tuple[int, int]:
     """(all candidates, those that this run will try)."""
-    row = connection.execute(
-        sql.SQL(
-            f"select count(*), count(*) filter (where {_WITHOUT_RESULT} and {_NOT_WAITING}) "  # noqa: S608
-            f"from ({{candidates}}) c where {_SELECTED}"
-        ).format(**_parts(stage)),
-        _parameters(stage, selection, attempts=retries.attempts),
-    ).fetchone()
-    assert row is not None
+    row = one_row(
+        connection.execute(
+            sql.SQL(
+                f"select count(*), count(*) filter (where {_WITHOUT_RESULT} and {_NOT_WAITING}) "  # noqa: S608
+                f"from ({{candidates}}) c where {_SELECTED}"
+            ).format(**_parts(stage)),
+            _parameters(stage, selection, attempts=retries.attempts),
+        )
+    )
     return int(row[0]), int(row[1])
 
 
 def _count_pending(connection: Connection, stage: Stage, selection: Selection) -> int:
-    row = connection.execute(
-        sql.SQL(f"select count(*) from ({{candidates}}) c where {_SELECTED} and {_WITHOUT_RESULT}").format(  # noqa: S608
-            **_parts(stage)
-        ),
-        _parameters(stage, selection),
-    ).fetchone()
-    assert row is not None
+    row = one_row(
+        connection.execute(
+            sql.SQL(f"select count(*) from ({{candidates}}) c where {_SELECTED} and {_WITHOUT_RESULT}").format(  # noqa: S608
+                **_parts(stage)
+            ),
+            _parameters(stage, selection),
+        )
+    )
     return int(row[0])
 
 
@@ -300,9 +308,7 @@ def _having_older_results(connection: Connection, stage: Stage, items: Sequence[
     return {row[0] for row in rows}
 
 
-def _record_failures(
-    connection: Connection, stage: Stage, failures: Mapping[str, Exception], retries: Retries
-) -> None:
+def _record_failures(connection: Connection, stage: Stage, failures: Mapping[str, Exception], retries: Retries) -> None:
     """Keep each failure with its attempts; the wait doubles with every one. A new fingerprint starts afresh."""
     for item, error in failures.items():
         reason = error.reason if isinstance(error, ItemError) else type(error).__name__

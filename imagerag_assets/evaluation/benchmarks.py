@@ -88,9 +88,7 @@ def store_benchmark(connection: Connection, name: str, benchmark: Benchmark) -> 
     One with the same digest is left alone, except for where its example pictures lie now.
     """
     if name == ALL:
-        raise BenchmarkError(
-            f'A benchmark cannot be called "{ALL}": the report calls the mean over all so. Rename it.'
-        )
+        raise BenchmarkError(f'A benchmark cannot be called "{ALL}": the report calls the mean over all so. Rename it.')
     images = {query.query_id: str(query.image) for query in benchmark.queries if query.image}
     with connection.transaction():
         changed = connection.execute(
@@ -148,9 +146,7 @@ def require_images(connection: Connection) -> None:
     missing = [image for image in missing_images(connection) if not image.quarantined]
     if not missing:
         return
-    names = [
-        f"  {name}: {corpus_id!r} (query {query_id!r})" for name, query_id, corpus_id, _ in missing[:_LISTED]
-    ]
+    names = [f"  {name}: {corpus_id!r} (query {query_id!r})" for name, query_id, corpus_id, _ in missing[:_LISTED]]
     if len(missing) > _LISTED:
         names.append(f"  and {len(missing) - _LISTED} more")
     raise BenchmarkError(
@@ -180,9 +176,7 @@ def _queries(file: Path, lines: list[str], folder: Path) -> Iterator[Query]:
         where = f"{file}, line {number}"
         query = _query(where, line, folder)
         if query.query_id in seen:
-            raise BenchmarkError(
-                f"{where}: the query id {query.query_id!r} was line {seen[query.query_id]}'s."
-            )
+            raise BenchmarkError(f"{where}: the query id {query.query_id!r} was line {seen[query.query_id]}'s.")
         seen[query.query_id] = number
         yield query
 

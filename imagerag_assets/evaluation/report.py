@@ -79,16 +79,12 @@ def write_report(connection: Connection, folder: Path) -> Path:
             published=PUBLISHED,
             kinds=_kinds(connection, newest["evaluation"], methods),
             deltas=_deltas(table, metrics_table(connection, previous["evaluation"])) if previous else {},
-            changes=_changes(connection, newest["evaluation"], previous["evaluation"], views)
-            if previous
-            else [],
+            changes=_changes(connection, newest["evaluation"], previous["evaluation"], views) if previous else [],
             moved=_moved(connection, newest["evaluation"], previous["evaluation"]) if previous else [],
             views=views,
             total_queries=total,
             corpus=_corpus(connection),
-            missing=read(connection, "select count(*) as n from imagerag_eval.stg_missing_judgements")[0][
-                "n"
-            ],
+            missing=read(connection, "select count(*) as n from imagerag_eval.stg_missing_judgements")[0]["n"],
             sheet=sheet,
             relevant_shown=RELEVANT_SHOWN,
         )
@@ -275,9 +271,7 @@ def _legs(legs: object) -> str:
     if not isinstance(legs, dict):
         return ""
     ranks = {name: leg.get("rank") if isinstance(leg, dict) else None for name, leg in legs.items()}
-    return " · ".join(
-        f"{name} {json.dumps(rank)}" for name, rank in sorted(ranks.items()) if rank is not None
-    )
+    return " · ".join(f"{name} {json.dumps(rank)}" for name, rank in sorted(ranks.items()) if rank is not None)
 
 
 def _fill(connection: Connection, sheet: ThumbnailSheet, views: list[QueryView]) -> None:

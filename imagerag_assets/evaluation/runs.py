@@ -14,20 +14,13 @@ from PIL import Image
 from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.bulk import upsert
-from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.images.decode import to_rgb
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
-from imagerag_assets.retrieval.search import (
-    METHODS,
-    SEARCH_VERSION,
-    Method,
-    Query,
-    Result,
-    encode_query,
-    run_search,
-)
+from imagerag_assets.retrieval.methods import METHODS, Method
+from imagerag_assets.retrieval.search import SEARCH_VERSION, Query, Result, encode_query, run_search
 
 STAGE = "retrieval_runs"
 DEPTH = 20
@@ -68,9 +61,7 @@ def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageRep
         current = evaluation_fingerprint(connection)
         asked = _asked(connection)
         total = len(asked) * len(METHODS)
-        newest = connection.execute(
-            "select fingerprint from evaluations order by evaluation desc limit 1"
-        ).fetchone()
+        newest = connection.execute("select fingerprint from evaluations order by evaluation desc limit 1").fetchone()
         if newest is not None and newest[0] == current:
             report.skipped = total
         elif asked:
@@ -131,20 +122,17 @@ def _answers(
 def _answer(connection: Connection, project: Project, asked: _Asked, method: Method) -> _Answer:
     started = time.perf_counter()
     encoded = encode_query(project, asked.query, method)
-    results = run_search(
-        connection, project, encoded, method=method, collections=(asked.benchmark,), limit=DEPTH
-    )
+    results = run_search(connection, project, encoded, method=method, collections=(asked.benchmark,), limit=DEPTH)
     return _Answer(asked, method, results, (time.perf_counter() - started) * 1000)
 
 
-def _save(
-    connection: Connection, generation: int, current: str, run_id: str, answers: Sequence[_Answer]
-) -> None:
-    row = connection.execute(
-        "insert into evaluations (fingerprint, generation, run_id) values (%s, %s, %s) returning evaluation",
-        (current, generation, run_id),
-    ).fetchone()
-    assert row is not None
+def _save(connection: Connection, generation: int, current: str, run_id: str, answers: Sequence[_Answer]) -> None:
+    row = one_row(
+        connection.execute(
+            "insert into evaluations (fingerprint, generation, run_id) values (%s, %s, %s) returning evaluation",
+            (current, generation, run_id),
+        )
+    )
     number = int(row[0])
     results = (
         (
@@ -155,7 +143,5 @@ def _save(
         for rank, result in enumerate(one.results, start=1)
     )  # fmt: skip
     upsert(connection, "retrieval_runs", _RUN_COLUMNS, _RUN_COLUMNS[:5], results)
-    latencies = (
-        (number, one.asked.benchmark, one.method, one.asked.query_id, one.milliseconds) for one in answers
-    )
+    latencies = ((number, one.asked.benchmark, one.method, one.asked.query_id, one.milliseconds) for one in answers)
     upsert(connection, "query_latencies", _LATENCY_COLUMNS, _LATENCY_COLUMNS[:4], latencies)

@@ -28,11 +28,7 @@ class ThumbnailSheet:
     def add(self, name: str, picture: bytes) -> None:
         """Add an encoded picture (any format that Pillow reads) under a name that is not in the sheet yet."""
         small = shrink(picture)
-        rule = (
-            f"background-image:url(data:image/webp;base64,{base64.b64encode(small).decode()})"
-            if small
-            else ""
-        )
+        rule = f"background-image:url(data:image/webp;base64,{base64.b64encode(small).decode()})" if small else ""
         if not small or len(rule) > self.budget_bytes:
             self.left_out += 1
             self._classes[name] = ""

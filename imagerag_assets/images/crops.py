@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def crop_tiles(image: Image.Image, boxes: Sequence[Sequence[int]], side: int) -> list[Image.Image]:
-    """The pixels of `boxes` (tile_no, x0, y0, x1, y1), none larger than `side`: what waits for the model stays small."""
+    """The pixels of `boxes` (tile_no, x0, y0, x1, y1), none larger than `side`: what waits for a model is small."""
     return [shrink(image.crop((x0, y0, x1, y1)), side) for _, x0, y0, x1, y1 in boxes]
 
 

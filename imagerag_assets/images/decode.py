@@ -1,4 +1,4 @@
-"""Bytes → one upright RGB image, or an `ItemError` with a stable reason. The only place that calls Pillow's decoders."""
+"""Bytes → one upright RGB image, or an `ItemError` with a stable reason. Only here are Pillow's decoders called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from imagerag_assets.settings import Limits
 # Part of the fingerprint of everything made from pixels: raise it when decoding changes what is seen.
 DECODE_VERSION = 1
 
-_EXIF_SHOWN = ("Make", "Model", "DateTimeOriginal", "DateTime", "Software", "ImageDescription", "Artist", "Copyright")
+_EXIF_SHOWN = (
+    "Make",
+    "Model",
+    "DateTimeOriginal",
+    "DateTime",
+    "Software",
+    "ImageDescription",
+    "Artist",
+    "Copyright",
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,8 @@ def _load(opened: Image.Image, limits: Limits) -> DecodedImage:
     width, height = opened.size
     if width * height > limits.max_pixels:
         raise ItemError(
-            "too_large", f"{width}×{height} pixels; limits.max_pixels is {limits.max_pixels:,}. Nothing was decoded."
+            "too_large",
+            f"{width}×{height} pixels; limits.max_pixels is {limits.max_pixels:,}. Nothing was decoded.",
         )
     exif = _exif(opened)
     opened.load()

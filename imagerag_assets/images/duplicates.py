@@ -1,4 +1,4 @@
-"""Which images are the same picture: hashes, vectors and text in, groups with a canonical image out. No database here."""
+"""Which images are the same picture: hashes, vectors and text in, groups with a canonical image out."""
 
 from __future__ import annotations
 

@@ -21,17 +21,27 @@ from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.errors import ItemError
 from imagerag_assets.images.decode import DECODE_VERSION, decode
-from imagerag_assets.images.hashing import HASH_VERSION, THUMBNAIL_SIDE, content_hash, perceptual_hashes, thumbnail
+from imagerag_assets.images.hashing import (
+    HASH_VERSION,
+    THUMBNAIL_SIDE,
+    content_hash,
+    perceptual_hashes,
+    thumbnail,
+)
 from imagerag_assets.images.sources import ListedFile, list_files, read_file
 from imagerag_assets.settings import Limits, Settings
 
 STAGE = "raw_images"
+_BATCH = 64
 
 
 def ingest_fingerprint(settings: Settings) -> str:
     """What decides a file's row: how it is decoded and hashed, and the limits."""
     return fingerprint(
-        decode=DECODE_VERSION, hashing=HASH_VERSION, thumbnail=THUMBNAIL_SIDE, limits=settings.limits.model_dump()
+        decode=DECODE_VERSION,
+        hashing=HASH_VERSION,
+        thumbnail=THUMBNAIL_SIDE,
+        limits=settings.limits.model_dump(),
     )
 
 
@@ -67,7 +77,6 @@ def ingest_collection(
     collection: str,
     folder: Path,
     *,
-    batch_size: int = 64,
     on_progress: OnProgress = lambda _progress: None,
 ) -> StageReport:
     """Bring the collection's rows in step with its folder. Killed anywhere, the next call does the rest."""
@@ -83,8 +92,8 @@ def ingest_collection(
             todo = _changed_files(connection, job)
             report.skipped = listed - len(todo)
             with ThreadPoolExecutor(settings.ocr.workers) as threads:
-                for start in range(0, len(todo), batch_size):
-                    facts = list(threads.map(partial(_look_inside, job), todo[start : start + batch_size]))
+                for start in range(0, len(todo), _BATCH):
+                    facts = list(threads.map(partial(_look_inside, job), todo[start : start + _BATCH]))
                     with connection.transaction():
                         _save(connection, job, facts, report)
                     report.seconds = time.monotonic() - started
@@ -189,7 +198,14 @@ def _save_images(connection: Connection, job: _Ingest, facts: Sequence[_Facts]) 
             fingerprint = excluded.fingerprint, changed_at = now(), removed_at = null
         """,
         [
-            (job.collection, fact.file.uri, fact.content, fact.file.size_bytes, fact.file.modified_ns, job.fingerprint)
+            (
+                job.collection,
+                fact.file.uri,
+                fact.content,
+                fact.file.size_bytes,
+                fact.file.modified_ns,
+                job.fingerprint,
+            )
             for fact in facts
         ],
     )

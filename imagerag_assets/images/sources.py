@@ -50,9 +50,11 @@ def sample_folder(settings: Settings, on_progress: Callable[[int, int], None] | 
 
 
 def list_files(folder: Path) -> Iterator[ListedFile]:
-    """Every regular file below `folder` but hidden ones, in no particular order; symbolic links to folders are not
-    followed, so a loop cannot be entered. Raises `SourceError` when a folder cannot be listed: a listing that ends
-    early must not look like a deletion."""
+    """Every file below `folder` but hidden ones, in no particular order.
+
+    Symbolic links to folders are not followed, so a loop cannot be entered. Raises `SourceError` when a folder cannot
+    be listed: a listing that ends early must not look like a deletion.
+    """
 
     def refuse(error: OSError) -> None:
         raise SourceError(f"The folder {error.filename} cannot be listed: {error.strerror}. Nothing was changed.")

@@ -57,9 +57,7 @@ def find_checkpoint(model: str, revision: str | None, setting: str) -> Checkpoin
     if folder.is_dir():
         return Checkpoint(model, f"sha256:{folder_digest(folder)}", folder, None)
     if model.startswith(("/", ".", "~")) or model.count("/") > 1:
-        raise ModelError(
-            f"{setting}: the folder {model} does not exist. Give an existing folder or a hub id."
-        )
+        raise ModelError(f"{setting}: the folder {model} does not exist. Give an existing folder or a hub id.")
     model_id = model if "/" in model else f"sentence-transformers/{model}"
     commit = _hub_commit(model_id, revision, setting)
     return Checkpoint(model_id, f"{model_id}@{commit}", None, commit)
@@ -92,9 +90,7 @@ def minilm_folder() -> Path:
     return folder
 
 
-def load_checkpoint(
-    checkpoint: Checkpoint, device: str, allow_remote_code: bool, setting: str
-) -> SentenceTransformer:
+def load_checkpoint(checkpoint: Checkpoint, device: str, allow_remote_code: bool, setting: str) -> SentenceTransformer:
     """Load the model onto `device`, ready to encode.
 
     Raises:
@@ -114,9 +110,7 @@ def load_checkpoint(
                 f"{setting}: {place} brings Python code of its own, which is refused. "
                 "Read that code first; if you trust it, set models.allow_remote_code to true."
             ) from error
-        raise ModelError(
-            f"{setting}: {place} cannot be loaded: {_first_line(error)} {_remedy(setting)}"
-        ) from error
+        raise ModelError(f"{setting}: {place} cannot be loaded: {_first_line(error)} {_remedy(setting)}") from error
 
 
 def encode_words(model: SentenceTransformer, texts: list[str], dimension: int) -> FloatArray:

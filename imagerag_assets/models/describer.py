@@ -104,9 +104,7 @@ class ZeroShotDescriber:
     def describe(self, images: Sequence[Image.Image], texts: Sequence[str]) -> list[Description]:
         """Descriptions of upright RGB images; `texts` is what OCR read in each."""
         vectors = self._encoder.encode_images(list(images))
-        return [
-            self._one(image, vector, text) for image, vector, text in zip(images, vectors, texts, strict=True)
-        ]
+        return [self._one(image, vector, text) for image, vector, text in zip(images, vectors, texts, strict=True)]
 
     def _one(self, image: Image.Image, vector: FloatArray, text: str) -> Description:
         category, confidence = self._best("category", vector, 1)[0]

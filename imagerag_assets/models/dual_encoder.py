@@ -56,9 +56,7 @@ class DualEncoder:
         self._model = model
         self._checkpoint = checkpoint
         self._dimension = int(model.get_embedding_dimension() or 0)
-        self._encoding = (
-            threading.Lock()
-        )  # fast tokenizers raise "Already borrowed" when two threads share one
+        self._encoding = threading.Lock()  # fast tokenizers raise "Already borrowed" when two threads share one
 
     @property
     def model_id(self) -> str:
@@ -101,9 +99,7 @@ class DualEncoder:
             return encode_words(self._model, texts, self.dimension)
 
 
-def load_dual_encoder(
-    model: str, revision: str | None, device: str, allow_remote_code: bool = False
-) -> DualEncoder:
+def load_dual_encoder(model: str, revision: str | None, device: str, allow_remote_code: bool = False) -> DualEncoder:
     """Give the encoder for `model` ("bundled", a folder or a hub id), loaded once per process.
 
     Raises:

@@ -34,9 +34,7 @@ class TextEncoder:
         self._model = model
         self._checkpoint = checkpoint
         self._dimension = int(model.get_embedding_dimension() or 0)
-        self._encoding = (
-            threading.Lock()
-        )  # fast tokenizers raise "Already borrowed" when two threads share one
+        self._encoding = threading.Lock()  # fast tokenizers raise "Already borrowed" when two threads share one
 
     @property
     def model_id(self) -> str:
@@ -63,9 +61,7 @@ class TextEncoder:
             return encode_words(self._model, texts, self.dimension)
 
 
-def load_text_encoder(
-    model: str, revision: str | None, device: str, allow_remote_code: bool = False
-) -> TextEncoder:
+def load_text_encoder(model: str, revision: str | None, device: str, allow_remote_code: bool = False) -> TextEncoder:
     """Give the encoder for `model` ("bundled", a folder or a hub id), loaded once per process.
 
     Raises:

@@ -5,18 +5,16 @@ Evidence of a leg is the logarithm of how much more likely its score is for the 
     evidence(x) = ln(1 − π + π · exp(α + β · x))
 
 x is the leg's standardised score: standard deviations above the collection's background for the vector legs, the share
-of the best possible BM25 score for the lexical leg. π is how often the leg knows anything about a query, so a leg that
-knows nothing can add or take away next to nothing (ln(1 − π)); α and β are the slope of the log-likelihood ratio where it
-does know. `calibration` measures the three per collection and leg.
+of the best possible BM25 score for the lexical leg. π is how often the leg knows anything about a query: a leg that
+knows nothing can add or take away next to nothing (ln(1 − π)); α and β are the slope of the log-likelihood ratio where
+it does know. `calibration` measures the three per collection and leg.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from imagerag_assets.retrieval.search import Method
+from imagerag_assets.retrieval.methods import Method
 
 # The guide's weighted reciprocal rank fusion: k from Cormack, Clarke & Büttcher (2009), 0.7 for the visual leg.
 RRF_K = 60
@@ -45,7 +43,10 @@ _STANDARDISED = {"clip": "clip_z", "description": "description_z", "text": "text
 def score_expressions(method: Method) -> tuple[str, str]:
     """SQL for (which image of a group of duplicates shows, the final score), over search.sql's columns."""
     if method == "rrf":
-        ranks = f"{RRF_VISUAL} / ({RRF_K} + clip_rank)", f"{1 - RRF_VISUAL:.1f} / ({RRF_K} + description_rank)"
+        ranks = (
+            f"{RRF_VISUAL} / ({RRF_K} + clip_rank)",
+            f"{1 - RRF_VISUAL:.1f} / ({RRF_K} + description_rank)",
+        )
         return "coalesce(clip, description)", " + ".join(f"coalesce({part}, 0)" for part in ranks)
     if method == "hybrid":
         return _evidence(), "folding"

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.errors import NoLiveIndexError
 from imagerag_assets.retrieval.tokens import TOKENS_VERSION
@@ -59,15 +59,17 @@ def live(connection: Connection) -> Generation:
 
 def create(connection: Connection, parameters: dict[str, Any]) -> Generation:
     """Begin a generation: its row, and its empty tables."""
-    row = connection.execute(
-        "insert into generations (fingerprint, status, parameters) values (%s, 'building', %s) returning generation",
-        (generation_fingerprint(parameters), Jsonb(parameters)),
-    ).fetchone()
-    assert row is not None
+    row = one_row(
+        connection.execute(
+            "insert into generations (fingerprint, status, parameters) values (%s, 'building', %s) "
+            "returning generation",
+            (generation_fingerprint(parameters), Jsonb(parameters)),
+        )
+    )
     made = Generation(int(row[0]), generation_fingerprint(parameters), "building", parameters)
     text = (resources.files("imagerag_assets.retrieval") / "generation.sql").read_text(encoding="utf-8")
     connection.execute(
-        sql.SQL(text).format(  # type: ignore[arg-type]
+        sql.SQL(text).format(
             schema=made.schema,
             text_dimension=sql.Literal(int(parameters["text_dimension"])),
             image_dimension=sql.Literal(int(parameters["image_dimension"])),
@@ -77,11 +79,12 @@ def create(connection: Connection, parameters: dict[str, Any]) -> Generation:
 
 
 def build_vector_indexes(connection: Connection, generation: Generation) -> None:
-    """HNSW over both vector columns, after the first load: building over rows is several times faster than inserting."""
+    """HNSW over both vector columns, after the first load: building over rows is far faster than inserting."""
     # 64 MB, the embedded server's default, makes a build of 100,000 rows three times slower.
     connection.execute("set local maintenance_work_mem = '512MB'")
     options = sql.SQL("with (m = {}, ef_construction = {})").format(
-        sql.Literal(int(generation.parameters["m"])), sql.Literal(int(generation.parameters["ef_construction"]))
+        sql.Literal(int(generation.parameters["m"])),
+        sql.Literal(int(generation.parameters["ef_construction"])),
     )
     for table in ("tiles", "images"):
         connection.execute(
@@ -101,7 +104,7 @@ def promote(connection: Connection, generation: Generation) -> None:
 
 def _one(connection: Connection, condition: str, value: str) -> Generation | None:
     row = connection.execute(
-        f"select generation, fingerprint, status, parameters from generations where {condition}",  # type: ignore[arg-type]  # noqa: S608
+        f"select generation, fingerprint, status, parameters from generations where {condition}",  # noqa: S608
         (value,),
     ).fetchone()
     return Generation(*row) if row else None

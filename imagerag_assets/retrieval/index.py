@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import sql
 
-from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.tokens import terms
 
@@ -80,26 +80,57 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
 
 def index_digest(connection: Connection, generation: Generation) -> str:
     """Changes when anything that search reads does."""
-    row = connection.execute(
-        sql.SQL(
-            "select count(*), coalesce(sum(hashtextextended(collection || content || digest, 0)::numeric), 0) from {}"
-        ).format(generation.table("images"))
-    ).fetchone()
-    assert row is not None
+    row = one_row(
+        connection.execute(
+            sql.SQL(
+                "select count(*), coalesce(sum(hashtextextended(collection || content || digest, 0)::numeric), 0) "
+                "from {}"
+            ).format(generation.table("images"))
+        )
+    )
     return f"{generation.fingerprint}-{row[0]}-{row[1]}"
 
 
+def faults(connection: Connection, generation: Generation) -> dict[str, int]:
+    """What a complete and consistent index has none of, counted over the whole index."""
+    names = {"images": generation.table("images"), "tiles": generation.table("tiles")}
+    queries = {
+        "removed_but_indexed": """
+            select count(*) from {images} i where not exists (
+                select from raw_images r
+                where r.collection = i.collection and r.content = i.content and r.removed_at is null)
+        """,
+        "embedded_but_missing": """
+            select count(distinct (r.collection, r.content)) from raw_images r
+            join clip_embeddings e on e.content = r.content and e.model = %(model)s
+            where r.removed_at is null and not exists (
+                select from {images} i where i.collection = r.collection and i.content = r.content)
+        """,
+        "with_other_tiles": """
+            select count(*) from {images} i
+            where (select count(*) from {tiles} t where t.image_id = i.image_id)
+               <> (select count(*) from tiles t where t.content = i.content)
+        """,
+    }
+    parameters = {"model": generation.parameters["image_model"]}
+    return {
+        name: int(one_row(connection.execute(sql.SQL(query).format(**names), parameters))[0])
+        for name, query in queries.items()
+    }
+
+
 def _count(connection: Connection, images: sql.Identifier) -> Difference:
-    row = connection.execute(
-        sql.SQL("""
+    row = one_row(
+        connection.execute(
+            sql.SQL("""
             select count(*) filter (where i.image_id is null),
                    count(*) filter (where i.digest <> d.digest),
                    count(*) filter (where d.content is null),
                    count(*) filter (where i.digest = d.digest)
             from desired d full join {} i using (collection, content)
         """).format(images)
-    ).fetchone()
-    assert row is not None
+        )
+    )
     return Difference(*map(int, row))
 
 

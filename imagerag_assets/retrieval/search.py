@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -20,16 +20,12 @@ from imagerag_assets.errors import SettingsError
 from imagerag_assets.images.crops import shrink
 from imagerag_assets.retrieval import fusion, generations
 from imagerag_assets.retrieval.generations import Generation
+from imagerag_assets.retrieval.methods import Leg, Method
 from imagerag_assets.retrieval.tokens import terms
 
 if TYPE_CHECKING:
     from imagerag_assets.models.checkpoints import FloatArray
     from imagerag_assets.project import Project
-
-Method = Literal["clip", "description", "text", "rrf", "hybrid"]
-METHODS: tuple[Method, ...] = get_args(Method)
-Leg = Literal["clip", "description", "text"]
-LEGS: tuple[Leg, ...] = get_args(Leg)
 
 # Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
 _K1, _B = 1.2, 0.75
@@ -225,12 +221,12 @@ def _template() -> str:
 def _statement(generation: Generation, method: Method, *, exact: bool) -> sql.Composed:
     names = {name: generation.table(name) for name in ("images", "tiles", "postings", "terms")}
     folding, final = fusion.score_expressions(method)
-    return sql.SQL(_template()).format(  # type: ignore[arg-type]
+    return sql.SQL(_template()).format(
         **names,
         clip_hits=sql.SQL(_CLIP_EXACT if exact else _CLIP_SCAN).format(**names),
         description_hits=sql.SQL(_DESCRIPTION_EXACT if exact else _DESCRIPTION),
-        score=sql.SQL(folding),  # type: ignore[arg-type]
-        final_score=sql.SQL(final),  # type: ignore[arg-type]
+        score=sql.SQL(folding),
+        final_score=sql.SQL(final),
     )
 
 

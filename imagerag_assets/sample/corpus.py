@@ -151,9 +151,7 @@ def _extension(scene: Scene) -> str:
     return scene.extension
 
 
-def draw_files(
-    folder: Path, jobs: list[Job], workers: int, progress: Progress | None = None
-) -> dict[str, str]:
+def draw_files(folder: Path, jobs: list[Job], workers: int, progress: Progress | None = None) -> dict[str, str]:
     """Draw and write all files; returns path → sha256, the same whatever the number of workers."""
     for job in jobs:
         (folder / job.path).parent.mkdir(parents=True, exist_ok=True)
@@ -188,9 +186,7 @@ def write_benchmark(folder: Path, collection: str, jobs: list[Job]) -> tuple[int
         judgements += [f"{name}\t{Path(path).name}\t1" for job in relevant for path in _paths(job)]
     base = f"benchmarks/{collection}"
     texts = {f"{base}/queries.jsonl": rows, f"{base}/qrels.tsv": judgements}
-    return len(rows), {
-        path: _write(folder, path, "\n".join([*lines, ""]).encode()) for path, lines in texts.items()
-    }
+    return len(rows), {path: _write(folder, path, "\n".join([*lines, ""]).encode()) for path, lines in texts.items()}
 
 
 def query_id(collection: str, index: int) -> str:
@@ -253,9 +249,7 @@ def _finish(folder: Path, jobs: list[Job], files: dict[str, str], queries: dict[
     """Write the manifest, which makes the corpus valid."""
     shown = [job for job in jobs if job.source[0] == "scene"]
     copies = [(job, copy) for job in shown for copy in job.copies]
-    broken = [
-        {"path": job.path, "kind": job.source[0]} for job in jobs if job.source[0] in corpus_files.BROKEN
-    ]
+    broken = [{"path": job.path, "kind": job.source[0]} for job in jobs if job.source[0] in corpus_files.BROKEN]
     identical = sum(copy.kind == "identical" for _, copy in copies)
     summary = CorpusSummary(
         written=True,

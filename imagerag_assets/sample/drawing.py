@@ -61,9 +61,7 @@ def font(family: FontFamily, size: float, bold: bool = False) -> ImageFont.FreeT
     package, path = _FONT_FILES[family, bold]
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            f"the fonts of the package {package!r} are needed to draw the sample corpus"
-        )
+        raise ModuleNotFoundError(f"the fonts of the package {package!r} are needed to draw the sample corpus")
     return ImageFont.truetype(str(Path(spec.origin).parent / path), max(size, 1.0))
 
 
@@ -77,9 +75,7 @@ def as_float32(values: NDArray[np.floating]) -> FloatArray:
     return np.asarray(values, dtype=np.float32)
 
 
-def _upsampled(
-    grid: FloatArray, h: int, w: int, box: tuple[float, float, float, float] | None = None
-) -> FloatArray:
+def _upsampled(grid: FloatArray, h: int, w: int, box: tuple[float, float, float, float] | None = None) -> FloatArray:
     image = Image.fromarray(grid).resize((w, h), Image.Resampling.BICUBIC, box=box)
     return np.asarray(image, dtype=np.float32)
 

@@ -489,9 +489,7 @@ def _draw_component(pen: _BoardPen, part: Component, rng: Generator, missing: bo
             pen.rectangle(part.box, (34, 34, 37), 118)
             pen.ellipse((left + 0.025, top + 0.025, left + 0.055, top + 0.055), (78, 78, 80))
             for row in (0.42, 0.58):
-                pen.line(
-                    (left + w * 0.25, top + h * row, left + w * 0.75, top + h * row), (150, 150, 150), 0.012
-                )
+                pen.line((left + w * 0.25, top + h * row, left + w * 0.75, top + h * row), (150, 150, 150), 0.012)
     elif part.kind == "connector":
         pen.rectangle(part.box, ((232, 230, 218), (30, 30, 32), (232, 230, 218))[tone], 170)
         for x in np.arange(left + 0.03, right - 0.03, 0.055):
@@ -524,9 +522,7 @@ def _draw_traces(pen: _BoardPen, rng: Generator, tone: tuple[int, int, int], cou
         pen.ellipse((x - 0.014, y - 0.014, x + 0.014, y + 0.014), SOLDER)
 
 
-def _board(
-    material: str, scale: float, angle: float, design: int, defect: str, dense: bool
-) -> tuple[Solid, Box]:
+def _board(material: str, scale: float, angle: float, design: int, defect: str, dense: bool) -> tuple[Solid, Box]:
     """Draw a board of `scale` pixels per unit turned by `angle`; with the box of what a defect hits."""
     rng = np.random.default_rng(design)
     side = 2 * int(scale * 1.3)
@@ -648,9 +644,7 @@ def _burn(grid: Grid, solid: Solid, spot: Point, noise: FloatArray) -> Box:
 
 def _dent(grid: Grid, solid: Solid, spot: Point) -> Box:
     away = np.hypot((grid.u - spot[0]) / 1.2, grid.v - spot[1]) / 0.15
-    solid.height = as_float32(
-        solid.height - 0.085 * np.exp(-(away**2)) + 0.012 * np.exp(-(((away - 1.7) / 0.4) ** 2))
-    )
+    solid.height = as_float32(solid.height - 0.085 * np.exp(-(away**2)) + 0.012 * np.exp(-(((away - 1.7) / 0.4) ** 2)))
     solid.gloom *= as_float32(1 - 0.30 * np.exp(-(away**2)))
     return _spot_box(spot, 0.26)
 
@@ -716,9 +710,7 @@ def _sweep(stage: Stage, side: int) -> FloatArray:
     return as_float32(axis[None, :] * stage.lamp[0] + axis[:, None] * stage.lamp[1])
 
 
-def _shade(
-    solid: Solid, material: str, grid: Grid, stage: Stage, clouds: FloatArray, brush: FloatArray
-) -> FloatArray:
+def _shade(solid: Solid, material: str, grid: Grid, stage: Stage, clouds: FloatArray, brush: FloatArray) -> FloatArray:
     """Colours (h, w, 3) of a lit solid."""
     rusty = material == "rusty_iron"
     rough = solid.height + 0.07 * clouds if rusty else solid.height
@@ -734,9 +726,7 @@ def _shade(
         albedo = drawing.composite(
             as_float32(albedo), (0.66, 0.33, 0.12), as_float32(np.clip((clouds - 0.48) * 5, 0, 1))
         )
-        albedo = drawing.composite(
-            albedo, (0.20, 0.11, 0.08), as_float32(np.clip((0.40 - clouds) * 6, 0, 0.9))
-        )
+        albedo = drawing.composite(albedo, (0.20, 0.11, 0.08), as_float32(np.clip((0.40 - clouds) * 6, 0, 0.9)))
     albedo = drawing.composite(as_float32(albedo), solid.paint, solid.paint_cover)
     matte = 0.30 + 0.75 * diffuse
     if metal:
@@ -812,9 +802,7 @@ def _place(stage: Stage, scene: Scene, spot: Placement, defect: str, design: int
 
 
 def _burn_at(grid: Grid, solid: Solid, spot: Point, rng: Generator, size: float) -> Box:
-    near = Grid(
-        as_float32((grid.u - spot[0]) / size), as_float32((grid.v - spot[1]) / size), grid.pixel / size
-    )
+    near = Grid(as_float32((grid.u - spot[0]) / size), as_float32((grid.v - spot[1]) / size), grid.pixel / size)
     _burn(near, solid, (0.0, 0.0), drawing.fractal_noise(rng, len(grid.u), len(grid.u), 5))
     return spot[0] - 0.36 * size, spot[1] - 0.36 * size, spot[0] + 0.36 * size, spot[1] + 0.36 * size
 
@@ -862,9 +850,7 @@ def _mat(layout: Generator, clouds: FloatArray, x: FloatArray, y: FloatArray, sc
     thick = max(2.2 * scale, 0.9)
     coarse = np.maximum(_lines(x + shift, 80 * scale, thick), _lines(y + shift, 80 * scale, thick))
     fine = np.maximum(_lines(x + shift, 16 * scale, scale), _lines(y + shift, 16 * scale, scale))
-    return drawing.composite(
-        as_float32(tone), (0.66, 0.80, 0.62), as_float32(np.maximum(coarse * 0.75, fine * 0.22))
-    )
+    return drawing.composite(as_float32(tone), (0.66, 0.80, 0.62), as_float32(np.maximum(coarse * 0.75, fine * 0.22)))
 
 
 def _belt(layout: Generator, clouds: FloatArray, x: FloatArray, y: FloatArray, scale: float) -> FloatArray:
@@ -885,9 +871,7 @@ def _belt(layout: Generator, clouds: FloatArray, x: FloatArray, y: FloatArray, s
     )
 
 
-def _light_table(
-    _layout: Generator, clouds: FloatArray, x: FloatArray, y: FloatArray, scale: float
-) -> FloatArray:
+def _light_table(_layout: Generator, clouds: FloatArray, x: FloatArray, y: FloatArray, scale: float) -> FloatArray:
     h, w = clouds.shape
     edge = np.minimum(np.minimum(x, w - x), np.minimum(y, h - y))
     glow = 1.0 - 0.10 * np.hypot(x / w - 0.5, y / h - 0.5) + 0.01 * clouds
@@ -897,9 +881,7 @@ def _light_table(
     return as_float32(np.clip(canvas, 0, 1))
 
 
-def _drawn_grid(
-    layout: Generator, clouds: FloatArray, _x: FloatArray, _y: FloatArray, scale: float
-) -> FloatArray:
+def _drawn_grid(layout: Generator, clouds: FloatArray, _x: FloatArray, _y: FloatArray, scale: float) -> FloatArray:
     h, w = clouds.shape
     canvas = np.asarray((0.96, 0.945, 0.90), dtype=np.float32) * (0.95 + 0.06 * clouds[..., None])
     sheet = Image.new("L", (w, h), 0)
@@ -978,8 +960,7 @@ def _card(lines: Sequence[str], layout: Generator, scale: float) -> Image.Image:
     band = ((40, 40, 44), (30, 70, 140), (120, 30, 40), (36, 96, 60))[int(layout.integers(0, 4))]
     sizes = [42 * scale if i == 0 else 32 * scale for i in range(len(lines))]
     fonts = [
-        drawing.font("condensed" if i == 0 else "mono" if i % 2 else "sans", s, i == 0)
-        for i, s in enumerate(sizes)
+        drawing.font("condensed" if i == 0 else "mono" if i % 2 else "sans", s, i == 0) for i, s in enumerate(sizes)
     ]
     width = max(f.getlength(line) for f, line in zip(fonts, lines, strict=True)) + 64 * scale
     height = sum(sizes) * 1.32 + 52 * scale
@@ -1086,10 +1067,7 @@ def _stamp(stage: Stage, lines: Sequence[str], spot: Placement) -> None:
     for index, line in enumerate(lines):
         y = spot.y + (index - (len(lines) - 1) / 2) * size * 1.2
         pen.text((spot.x, y), line, font=face, fill=255, anchor="mm")
-    mask = (
-        np.asarray(sheet.rotate(-float(np.degrees(spot.angle)), center=(spot.x, spot.y)), dtype=np.float32)
-        / 255
-    )
+    mask = np.asarray(sheet.rotate(-float(np.degrees(spot.angle)), center=(spot.x, spot.y)), dtype=np.float32) / 255
     shift = max(1, round(1.5 * stage.scale))
     lit = np.roll(mask, (shift, shift), axis=(0, 1))
     stage.canvas = drawing.composite(stage.canvas, (1.0, 1.0, 1.0), as_float32(lit * 0.45))
@@ -1138,9 +1116,7 @@ def _row(part: str, w: int, h: float, layout: Generator) -> list[Placement]:
     step = min(w / (count + 0.08), radius * 2.5)
     start = w / 2 - step * (count - 1) / 2
     return [
-        Placement(
-            start + i * step, h / 2 + float(layout.uniform(-0.03, 0.03)) * h, radius, _upright(part, layout)
-        )
+        Placement(start + i * step, h / 2 + float(layout.uniform(-0.03, 0.03)) * h, radius, _upright(part, layout))
         for i in range(count)
     ]
 
@@ -1178,9 +1154,7 @@ def _single(part: str, large: bool, w: int, h: float, layout: Generator) -> list
         return [Placement(w / 2, h / 2, w * 0.47, angle * 0.2)]
     slack = (w / 2 - radius * 0.95) * 0.45
     return [
-        Placement(
-            w / 2 + float(layout.uniform(-1, 1)) * slack, h * float(layout.uniform(0.48, 0.52)), radius, angle
-        )
+        Placement(w / 2 + float(layout.uniform(-1, 1)) * slack, h * float(layout.uniform(0.48, 0.52)), radius, angle)
     ]
 
 
@@ -1237,9 +1211,7 @@ def draw(scene: Scene, long_side: int | None = None) -> Drawing:
     warmth, vignette = float(layout.uniform(-0.5, 0.6)), float(layout.uniform(0.08, 0.3))
     gain = np.float32(layout.uniform(0.9, 1.08))
     blur = 0.45 if ratio >= 1 else 0.0
-    image = drawing.photo_finish(
-        grain, stage.canvas * gain, noise=0.014, vignette=vignette, blur=blur, warmth=warmth
-    )
+    image = drawing.photo_finish(grain, stage.canvas * gain, noise=0.014, vignette=vignette, blur=blur, warmth=warmth)
     return Drawing(image, _region(facts, box, w, h))
 
 
@@ -1298,9 +1270,7 @@ def captions(scene: Scene, rng: Generator) -> list[str]:
     """Caption a scene truly, from short to long."""
     facts = scene.facts
     flawed, place = facts["defect"] != "none", _place_words(facts, rng)
-    style = _pick(
-        rng, ("photo of", "close-up of", "workshop photo of", "inspection picture of", "top view of")
-    )
+    style = _pick(rng, ("photo of", "close-up of", "workshop photo of", "inspection picture of", "top view of"))
     texts = [_noun(facts, rng), f"{_noun(facts, rng)} {place}", f"{style} {_noun(facts, rng)}"]
     if flawed:
         flaw = _pick(rng, DEFECT_WORDS[str(facts["defect"])])
@@ -1471,9 +1441,7 @@ def corpus_scenes() -> tuple[Scene, ...]:
     for number, line in enumerate(CORPUS.strip().splitlines(), start=1):
         looks, *rest = (field.strip() for field in line.split("|"))
         carrier = rest[0] if rest else ""
-        scenes.append(
-            _scene(f"m-{number:04d}", 700_000 + 37 * number, looks.split(), carrier, tuple(rest[1:]))
-        )
+        scenes.append(_scene(f"m-{number:04d}", 700_000 + 37 * number, looks.split(), carrier, tuple(rest[1:])))
     return tuple(scenes)
 
 
@@ -1494,9 +1462,7 @@ def _random_text(part: str, rng: Generator) -> tuple[str, tuple[str, ...]]:
     )
     carrier = _pick(rng, carriers)
     if carrier == "label":
-        verdict = _pick(
-            rng, ("REJECTED", "ACCEPTED", "REWORK", "HOLD FOR REVIEW", "SCRAP", "INSPECTED", "DIN 933")
-        )
+        verdict = _pick(rng, ("REJECTED", "ACCEPTED", "REWORK", "HOLD FOR REVIEW", "SCRAP", "INSPECTED", "DIN 933"))
         return carrier, (verdict, f"LOT {_code(rng)}")
     if carrier == "label:fr":
         verdict = _pick(rng, ("PIÈCE CONFORME", "REFUSÉ", "À RETOUCHER", "CONTRÔLE QUALITÉ", "REBUT"))
@@ -1525,9 +1491,7 @@ def random_scene(rng: Generator) -> Scene:
     possible = [defect for defect in DEFECTS[part] if _shows(defect, material)]
     defect = _pick(rng, possible) if possible and rng.random() < 0.55 else "none"
     background = _pick(rng, BACKGROUNDS)
-    arrangement = _pick(
-        rng, ("single", "single", "single", "row", "pile" if part not in WIDE_PARTS else "row")
-    )
+    arrangement = _pick(rng, ("single", "single", "single", "row", "pile" if part not in WIDE_PARTS else "row"))
     if rng.random() < 0.07:
         arrangement = "large" if part == "board" else "single" if part == "plate" else "tray"
         background = "tray" if arrangement == "tray" else background

@@ -26,7 +26,7 @@ class Scene:
 
     collection: str
     name: str
-    """Stem of the file name, unique in the corpus and saying nothing a query could match ("p-0042")."""
+    """Stem of the file name, unique in the corpus saying nothing a query could match ("p-0042")."""
     facts: Facts
     seed: int
     text: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Region:
-    """A detail that a query may ask for: what it is, and where, as fractions (left, top, right, bottom) of the picture."""
+    """A detail that a query may ask for: what it is, and where, as fractions (left, top, right, bottom)."""
 
     label: str
     box: tuple[float, float, float, float]

@@ -1,9 +1,9 @@
 """Train the bundled image tower against the unchanged all-MiniLM-L6-v2.
 
 Run by `python -m imagerag_assets.sample.training`. The result is a sentence-transformers folder with the
-image tower alone; `models.dual_encoder` joins the two towers. The pictures come from `training_set`, the random
-choices from fixed seeds; but how many steps fit into the minutes given depends on the machine, so another
-machine makes a model of the same kind, not the same bytes.
+image tower alone; `models.dual_encoder` joins the two towers. The pictures come from `training_set`, the
+random choices from fixed seeds; but how many steps fit into the minutes given depends on the machine, so
+another machine makes a model of the same kind, not the same bytes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from imagerag_assets.sample.training_set import COLLECTIONS, draw_training_set, 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+    from transformers import ResNetModel
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ FACT_WEIGHT = 0.3
 EXPORT_SECONDS = 300.0
 SIZES = ((0.5, 128, 160), (0.85, 160, 192), (1.01, 192, 192))
 """(until this share of the time, train at this side, evaluate at this side). Small squares first: there a
-convolutional tower learns most of what it needs at a third of the cost. Random crops magnify, hence the larger
-evaluation."""
+convolutional tower learns most of what it needs at a third of the cost. Random crops magnify, hence the
+larger evaluation."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Run:
 class Tower:
     """The image tower in training: a ResNet, its projection, and what only training needs."""
 
-    backbone: nn.Module
+    backbone: ResNetModel
     projection: nn.Module
     fact_head: nn.Module
     log_scale: nn.Parameter
@@ -97,16 +98,10 @@ class Tower:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock time of the training steps")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the finished image tower; replaced"
-    )
-    parser.add_argument(
-        "--cache", type=Path, required=True, help="folder for the drawn pictures (about 3 GB)"
-    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the finished image tower; replaced")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for the drawn pictures (about 3 GB)")
     parser.add_argument("--scenes", type=int, default=3500, help="training scenes per collection")
     parser.add_argument("--collections", nargs="+", default=list(COLLECTIONS), choices=COLLECTIONS)
     arguments = parser.parse_args()
@@ -134,10 +129,7 @@ def read_corpus(paths: list[Path]) -> Corpus:
         captions_of,
         encoder.encode_texts(list(numbers)),
         np.array([COLLECTIONS.index(example.collection) for example in examples]),
-        tuple(
-            {f"{example.collection}.{key}": value for key, value in example.facts.items()}
-            for example in examples
-        ),
+        tuple({f"{example.collection}.{key}": value for key, value in example.facts.items()} for example in examples),
     )
 
 
@@ -172,8 +164,8 @@ def train(corpus: Corpus, test: Corpus, minutes: float, out: Path) -> None:
                 "step %d, %.0f s: contrast %.3f, facts %.3f",
                 step,
                 now - started,
-                float(contrast),
-                float(fact),
+                contrast.item(),
+                fact.item(),
             )
         if progress == 1.0 or now - exported > EXPORT_SECONDS:
             exported = now
@@ -206,9 +198,10 @@ def new_tower(fact_classes: int) -> Tower:
         layer_type="basic",
         hidden_act="relu",
     )
-    backbone: nn.Module = ResNetModel(config)
+    backbone = ResNetModel(config)
+    backbone.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     return Tower(
-        backbone.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        backbone,
         torch.nn.Linear(WIDTHS[-1], DIMENSION),
         torch.nn.Linear(WIDTHS[-1], fact_classes),
         torch.nn.Parameter(torch.tensor(math.log(1 / 0.07))),
@@ -255,8 +248,8 @@ def _likelihood_of_right(logits: Tensor, right: Tensor) -> Tensor:
 class FactTargets:
     """What is known of each scene ("products.colour" = "red"), as classes of one linear head.
 
-    Learning to name the facts from the pictures' features is a second, denser teacher than captions, which name
-    only some of them, and shortens training. The head is not part of the result.
+    Learning to name the facts from the pictures' features is a second, denser teacher than captions, which
+    name only some of them, and shortens training. The head is not part of the result.
     """
 
     classes: tuple[tuple[str, str], ...]
@@ -277,10 +270,8 @@ class FactTargets:
         return torch.stack(terms).sum() / max(1, int((wanted >= 0).sum()))
 
 
-def fact_targets(
-    facts: tuple[dict[str, str], ...], most_values: int = 48, least_seen: int = 20
-) -> FactTargets:
-    """Take the facts with up to `most_values` values; of those, the values seen `least_seen` times or more."""
+def fact_targets(facts: tuple[dict[str, str], ...], most_values: int = 48, least_seen: int = 20) -> FactTargets:
+    """Take the facts with up to `most_values` values, and of those the values seen `least_seen` times."""
     seen: dict[str, Counter[str]] = {}
     for row in facts:
         for key, value in row.items():
@@ -328,9 +319,7 @@ def _augment_few(pixels: Tensor, side: int, rng: np.random.Generator) -> Tensor:
     images[blurred] = functional.avg_pool2d(images[blurred], 3, stride=1, padding=1, count_include_pad=False)
     light = rng.normal([1.0, 1.0, 0.0], [0.12, 0.12, 0.025], (n, 3)).astype(np.float32)
     contrast, brightness, noise = torch.from_numpy(light)[:, :, None, None, None].unbind(1)
-    images.sub_(0.5).mul_(contrast).add_(0.5).mul_(brightness).add_(
-        torch.randn_like(images).mul_(noise.abs())
-    )
+    images.sub_(0.5).mul_(contrast).add_(0.5).mul_(brightness).add_(torch.randn_like(images).mul_(noise.abs()))
     return images.clamp_(0, 1).sub_(MEAN_AND_STD).div_(MEAN_AND_STD)
 
 
@@ -367,8 +356,7 @@ def held_out_recall(tower: Tower, test: Corpus, side: int) -> dict[str, tuple[fl
     own = scores[captions, rows]
     ranks = (scores[captions] > own[:, None]).sum(axis=1)
     return {
-        COLLECTIONS[number]: _recall(ranks[test.collections[rows] == number])
-        for number in np.unique(test.collections)
+        COLLECTIONS[number]: _recall(ranks[test.collections[rows] == number]) for number in np.unique(test.collections)
     }
 
 
@@ -395,9 +383,7 @@ def export(tower: Tower, side: int, run: Run, out: Path) -> None:
     dense = Dense(WIDTHS[-1], DIMENSION, activation_function=None)
     dense.linear.load_state_dict(tower.projection.state_dict())
     modules = [Transformer(str(backbone)), Pooling(WIDTHS[-1], "mean"), dense, Normalize()]
-    SentenceTransformer(modules=modules, device="cpu").save(
-        str(unfinished / "model"), create_model_card=False
-    )
+    SentenceTransformer(modules=modules, device="cpu").save(str(unfinished / "model"), create_model_card=False)
     finished = unfinished / "model"
     for weights in finished.rglob("*.safetensors"):
         _halve(weights)
@@ -425,13 +411,13 @@ pipeline_tag: sentence-similarity
 # The bundled image tower
 
 The image half of Imagerag's default image–text dual encoder. `imagerag_assets.models.dual_encoder` joins it
-with the unchanged all-MiniLM-L6-v2 (Apache-2.0), so that its {DIMENSION}-dimensional vectors are compared by cosine
-with plain MiniLM vectors. Standard sentence-transformers modules only; weights in half precision, computed in
-single precision.
+with the unchanged all-MiniLM-L6-v2 (Apache-2.0), so that its {DIMENSION}-dimensional vectors are compared by
+cosine with plain MiniLM vectors. Standard sentence-transformers modules only; weights in half precision,
+computed in single precision.
 
-**For the sample corpus only.** It has seen nothing but drawn scenes of that corpus' four collections; it exists
-so that a fresh clone works without network and without key. For images of your own set `models.image_text` to
-CLIP, SigLIP or the like.
+**For the sample corpus only.** It has seen nothing but drawn scenes of that corpus' four collections; it
+exists so that a fresh clone works without network and without key. For images of your own set
+`models.image_text` to CLIP, SigLIP or the like.
 
 - Tower: ResNet of basic blocks, widths {WIDTHS}, depths {DEPTHS}; mean pooling, Dense, Normalize.
 - Data: {run.pictures:,} pictures of random scenes and of crops around their details, with {run.captions:,}

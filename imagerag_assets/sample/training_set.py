@@ -88,11 +88,7 @@ def _crop_example(module: SceneModule, drawing: Drawing, rng: np.random.Generato
     side = min(max(rng.uniform(*_TILE_SIDES) * max(image.size), right - left, bottom - top), *image.size)
     x = _offset(rng, left, right, side, image.width)
     y = _offset(rng, top, bottom, side, image.height)
-    shown = [
-        other
-        for other in drawing.regions
-        if _inside(_in_pixels(other, image.size), (x, y, x + side, y + side))
-    ]
+    shown = [other for other in drawing.regions if _inside(_in_pixels(other, image.size), (x, y, x + side, y + side))]
     captions = [text for other in [region, *shown[:6]] for text in module.region_captions(other, rng)]
     crop = image.crop((round(x), round(y), round(x + side), round(y + side)))
     return _example(module.COLLECTION, crop, captions, {"region": region.label})

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imagerag_assets.errors import ImageragError
+from imagerag_assets.retrieval.methods import Method
 
 if TYPE_CHECKING:
     from imagerag_assets.project import Project
@@ -28,7 +29,8 @@ out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True)
 
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", "-s", help="Settings file; default $IMAGERAG_SETTINGS or ./imagerag.yaml.")
+    Path | None,
+    typer.Option("--settings", "-s", help="Settings file; default $IMAGERAG_SETTINGS or ./imagerag.yaml."),
 ]
 
 
@@ -66,7 +68,8 @@ def materialize(
 
 @app.command()
 def metrics(
-    settings: SettingsFile = None, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False
+    settings: SettingsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Print the newest evaluation."""
     from imagerag_assets.evaluation.metrics import metrics_table
@@ -83,7 +86,7 @@ def metrics(
 def search(
     text: Annotated[str, typer.Argument(help="What to look for.")] = "",
     image: Annotated[Path | None, typer.Option(help="A picture to look for, alone or with the text.")] = None,
-    method: Annotated[str, typer.Option(help="clip, description, text, rrf or hybrid.")] = "hybrid",
+    method: Annotated[Method, typer.Option(help="The leg to search by, or how to fuse them.")] = "hybrid",
     collection: Annotated[list[str] | None, typer.Option(help="Only in these collections.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 10,
     settings: SettingsFile = None,
@@ -92,11 +95,9 @@ def search(
     """Search the live index by words, by a picture, or by both."""
     from imagerag_assets.errors import SettingsError
     from imagerag_assets.images.decode import decode
-    from imagerag_assets.retrieval.search import METHODS, Query
+    from imagerag_assets.retrieval.search import Query
     from imagerag_assets.retrieval.search import search as run
 
-    if method not in METHODS:
-        raise SettingsError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
     if not text.strip() and image is None:
         raise SettingsError("Nothing to look for: give a text, or --image with a picture.")
     project = _project(settings)

@@ -25,7 +25,7 @@ _CANDIDATES = f"""
     join lateral (
         select array_agg(array[t.tile_no, t.x0, t.y0, t.x1, t.y1] order by t.tile_no) as boxes
         from tiles t where t.content = i.content and t.fingerprint = %(tiles)s) t on t.boxes is not null
-"""
+"""  # noqa: S608
 
 
 def stage(project: Project) -> Stage:
@@ -57,9 +57,7 @@ def run(project: Project, options: RunOptions) -> StageReport:
         def save(connection: Connection) -> None:
             contents = [item.content for item, _ in cropped]
             # Another tiling may have had more tiles than this one.
-            connection.execute(
-                "delete from clip_embeddings where content = any(%s) and model = %s", (contents, model)
-            )
+            connection.execute("delete from clip_embeddings where content = any(%s) and model = %s", (contents, model))
             upsert(connection, "clip_embeddings", _COLUMNS, _KEYS, rows)
 
         return Done(save, failures)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from imagerag_assets.database.bulk import upsert
-from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import Progress, StageReport, fingerprint
 from imagerag_assets.images.duplicates import DEDUP_VERSION, Fingerprints, Membership, group_duplicates
 from imagerag_assets.images.hashing import HASH_VERSION
@@ -63,10 +63,11 @@ def run(project: Project, options: RunOptions) -> StageReport:
 
 
 def data_version(connection: Connection, project: Project) -> str:
-    row = connection.execute(
-        "select count(*), coalesce(sum(hashtextextended(content || canonical, 0)::numeric), 0) from deduped_set"
-    ).fetchone()
-    assert row is not None
+    row = one_row(
+        connection.execute(
+            "select count(*), coalesce(sum(hashtextextended(content || canonical, 0)::numeric), 0) from deduped_set"
+        )
+    )
     return fingerprint(rules=project.settings.dedup.model_dump(), rows=int(row[0]), sum=str(row[1]))
 
 

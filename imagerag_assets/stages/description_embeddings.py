@@ -39,8 +39,7 @@ def run(project: Project, options: RunOptions) -> StageReport:
     def work(items: Sequence[Item]) -> Done:
         vectors = project.text_encoder().encode_texts([item.text for item in items])
         rows = [
-            (item.content, item.context, this.fingerprint, vector)
-            for item, vector in zip(items, vectors, strict=True)
+            (item.content, item.context, this.fingerprint, vector) for item, vector in zip(items, vectors, strict=True)
         ]
 
         def save(connection: Connection) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import StageReport, fingerprint
-from imagerag_assets.images.ingest import STAGE, ingest_collection, ingest_fingerprint, remove_other_collections
+from imagerag_assets.database.connection import Connection, one_row
+from imagerag_assets.database.stages import Progress, StageReport, fingerprint
+from imagerag_assets.images.ingest import (
+    STAGE,
+    ingest_collection,
+    ingest_fingerprint,
+    remove_other_collections,
+)
 from imagerag_assets.images.sources import source_folder
-from imagerag_assets.database.stages import Progress
 from imagerag_assets.project import Project
 from imagerag_assets.stages.common import RunOptions
 
@@ -36,9 +40,11 @@ def run(project: Project, options: RunOptions) -> dict[str, StageReport]:
 
 def data_version(connection: Connection, project: Project) -> str:
     """A digest of which file holds which content."""
-    row = connection.execute(
-        "select count(*), coalesce(sum(hashtextextended(collection || '/' || uri || '=' || content, 0)::numeric), 0) "
-        "from raw_images where removed_at is null"
-    ).fetchone()
-    assert row is not None
+    row = one_row(
+        connection.execute(
+            "select count(*), "
+            "coalesce(sum(hashtextextended(collection || '/' || uri || '=' || content, 0)::numeric), 0) "
+            "from raw_images where removed_at is null"
+        )
+    )
     return fingerprint(stage=ingest_fingerprint(project.settings), rows=int(row[0]), sum=str(row[1]))

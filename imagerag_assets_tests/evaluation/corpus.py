@@ -89,8 +89,7 @@ def add_evaluation(
 ) -> int:
     """Store an evaluation. Every score is the same: only the rank may decide."""
     connection.execute(
-        "insert into generations (fingerprint, status, parameters) values ('g', 'live', '{}') "
-        "on conflict do nothing"
+        "insert into generations (fingerprint, status, parameters) values ('g', 'live', '{}') on conflict do nothing"
     )
     row = connection.execute(
         "insert into evaluations (fingerprint, generation, run_id, created_at) "

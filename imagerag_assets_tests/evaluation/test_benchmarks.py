@@ -87,9 +87,7 @@ def test_any_text_comes_back_as_it_was_written(tmp_path: Path, text: str) -> Non
         ("\n", "", "holds no query"),
     ],
 )
-def test_what_is_wrong_is_told_with_file_and_line(
-    tmp_path: Path, queries: str, qrels: str, message: str
-) -> None:
+def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, queries: str, qrels: str, message: str) -> None:
     with pytest.raises(BenchmarkError) as caught:
         load_benchmark(write(tmp_path, queries, QRELS + qrels))
     assert message in str(caught.value)
@@ -135,17 +133,11 @@ def test_storing_replaces_only_what_changed(database: Database) -> None:
     with database.connect() as connection:
         stored = [store_benchmark(connection, "b", one) for one in (first, first, second)]
         assert stored == [True, False, True]
-        assert connection.execute("select query_id, corpus_id, score from qrels").fetchall() == [
-            ("q3", "b.jpg", 2)
-        ]
-        assert connection.execute("select query_id, kind from benchmark_queries").fetchall() == [
-            ("q3", "by_look")
-        ]
+        assert connection.execute("select query_id, corpus_id, score from qrels").fetchall() == [("q3", "b.jpg", 2)]
+        assert connection.execute("select query_id, kind from benchmark_queries").fetchall() == [("q3", "by_look")]
 
 
-def test_a_moved_folder_is_no_change_but_its_examples_are_found_again(
-    database: Database, tmp_path: Path
-) -> None:
+def test_a_moved_folder_is_no_change_but_its_examples_are_found_again(database: Database, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     (here / "example.png").write_bytes(b"pixels")

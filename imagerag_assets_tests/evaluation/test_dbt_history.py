@@ -27,15 +27,11 @@ def test_before_any_evaluation_there_is_no_metric_and_no_report(database: Databa
             write_report(connection, tmp_path)
 
 
-def test_a_method_that_finds_nothing_at_all_scores_zero_on_every_query(
-    database: Database, target: Path
-) -> None:
+def test_a_method_that_finds_nothing_at_all_scores_zero_on_every_query(database: Database, target: Path) -> None:
     with database.connect() as connection:
         add_images(connection, "b", {"a.jpg": "a.jpg"})
         store_benchmark(connection, "b", benchmark({"q1": {"a.jpg": 1}, "q2": {"a.jpg": 1}}))
-        add_evaluation(
-            connection, {("b", "clip", "q1"): ["a.jpg"]}, {"a.jpg": "a.jpg"}, timed=[("b", "text", "q1")]
-        )
+        add_evaluation(connection, {("b", "clip", "q1"): ["a.jpg"]}, {"a.jpg": "a.jpg"}, timed=[("b", "text", "q1")])
     measure(database, target)
     with database.connect() as connection:
         rows = {row["method"]: row for row in metrics_table(connection) if row["benchmark"] == "all"}
@@ -58,9 +54,7 @@ def test_an_earlier_evaluation_keeps_its_numbers_and_a_bad_number_fails_the_buil
         connection.execute("update imagerag_eval.query_metrics set precision_at_5 = 0.6")
     done = run_dbt(database, target, "build", "--full-refresh", "--exclude-resource-type", "unit_test")
     with database.connect() as connection:
-        recalls = read(
-            connection, "select evaluation, recall_at_10 from imagerag_eval.query_metrics order by 1"
-        )
+        recalls = read(connection, "select evaluation, recall_at_10 from imagerag_eval.query_metrics order by 1")
         missing = read(connection, "select corpus_id from imagerag_eval.stg_missing_judgements")
     assert recalls == [{"evaluation": 1, "recall_at_10": 1.0}, {"evaluation": 2, "recall_at_10": 0.0}]
     assert missing == [{"corpus_id": "gone.jpg"}]
@@ -68,9 +62,7 @@ def test_an_earlier_evaluation_keeps_its_numbers_and_a_bad_number_fails_the_buil
     assert "query_metrics_precision_within_ceiling" in done.stdout
 
 
-def test_an_emptied_database_that_counts_from_one_again_is_measured_again(
-    database: Database, target: Path
-) -> None:
+def test_an_emptied_database_that_counts_from_one_again_is_measured_again(database: Database, target: Path) -> None:
     groups = {uri: uri for uri in ("a.jpg", "b.jpg")}
     for ranking in (["a.jpg"], ["b.jpg"]):
         with database.connect() as connection:

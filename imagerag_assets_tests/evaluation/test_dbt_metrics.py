@@ -30,9 +30,7 @@ Qrels = dict[str, dict[str, int]]
 
 def random_qrels(rng: random.Random) -> Qrels:
     return {
-        f"q{number}": {
-            uri: rng.choice((0, 1, 1, 2, 3)) for uri in rng.sample(sorted(GROUPS), rng.randint(1, 25))
-        }
+        f"q{number}": {uri: rng.choice((0, 1, 1, 2, 3)) for uri in rng.sample(sorted(GROUPS), rng.randint(1, 25))}
         for number in range(25)
     }
 
@@ -139,9 +137,7 @@ def test_the_means_are_those_of_ranx(
     import ranx
 
     run, qrels = measured[name, method]
-    relevant = {
-        query: {group: grade for group, grade in grades.items() if grade} for query, grades in qrels.items()
-    }
+    relevant = {query: {group: grade for group, grade in grades.items() if grade} for query, grades in qrels.items()}
     # ranx knows no empty ranking: one irrelevant result stands for it.
     answered = {query: results or {"nothing": 1.0} for query, results in run.items()}
     columns = {

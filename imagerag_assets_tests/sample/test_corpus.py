@@ -99,9 +99,7 @@ def test_near_duplicates_are_relevant_wherever_their_original_is(written: Writte
     qrels = read_qrels(folder)
     for entry in manifest["copies"]:
         original, copy = Path(entry["original"]).name, Path(entry["copy"]).name
-        assert {q for q, docs in qrels.items() if original in docs} == {
-            q for q, docs in qrels.items() if copy in docs
-        }
+        assert {q for q, docs in qrels.items() if original in docs} == {q for q, docs in qrels.items() if copy in docs}
         same = (folder / entry["original"]).read_bytes() == (folder / entry["copy"]).read_bytes()
         assert same == (entry["kind"] == "identical")
 
@@ -144,9 +142,7 @@ def test_a_damaged_folder_is_written_again_with_the_same_bytes(
 
 
 @pytest.mark.parametrize("collection", corpus.COLLECTIONS)
-def test_every_query_has_relevant_files_and_no_two_files_share_a_path(
-    collection: str, tmp_path: Path
-) -> None:
+def test_every_query_has_relevant_files_and_no_two_files_share_a_path(collection: str, tmp_path: Path) -> None:
     jobs = WHOLE_PLAN(collection)
     paths = [path for job in jobs for path in (job.path, *(copy.path for copy in job.copies))]
     assert len(set(paths)) == len(paths)

@@ -16,7 +16,15 @@ from imagerag_assets.stages import (
 )
 from imagerag_assets.stages.common import RunOptions
 
-STAGES = (tiles, ocr_text, vlm_descriptions, description_embeddings, clip_embeddings, deduped_set, pgvector_index)
+STAGES = (
+    tiles,
+    ocr_text,
+    vlm_descriptions,
+    description_embeddings,
+    clip_embeddings,
+    deduped_set,
+    pgvector_index,
+)
 
 
 def run_all(project: Project, options: RunOptions | None = None) -> dict[str, StageReport]:

@@ -14,6 +14,7 @@ from imagerag_assets.images import ingest
 from imagerag_assets.project import open_project
 from imagerag_assets.retrieval import index
 from imagerag_assets.stages import deduped_set, tiles
+from imagerag_assets.stages import raw_images as stage_module
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.stages import graph
 
@@ -42,15 +43,13 @@ def _die_at(real: Callable[..., Any], call: int) -> Callable[..., Any]:
 def main(settings: str, stage: str) -> None:
     project = open_project(Path(settings))
     tiles._BATCH = 4
-    ingest.ingest_collection.__kwdefaults__["batch_size"] = 4
+    ingest._BATCH = 4
     module, name = _MIDDLES.get(stage, (stages, "_record_failures"))
     call = 1 if stage in ("deduped_set", "pgvector_index") else 2
     one = next((step for step in graph.STAGES if step.__name__.endswith(f".{stage}")), None)
     setattr(module, name, _die_at(getattr(module, name), call))
     if one is None:
-        from imagerag_assets.stages import raw_images
-
-        raw_images.run(project, RunOptions())
+        stage_module.run(project, RunOptions())
     else:
         one.run(project, RunOptions())
     print(f"{stage} ended without being killed")

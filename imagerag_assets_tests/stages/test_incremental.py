@@ -105,7 +105,12 @@ def test_a_changed_vocabulary_redoes_descriptions_and_what_depends_on_them_only(
     project = make_project({"shop": folder})
     counted(project)
 
-    words = {"template": "a {}", "tags_per_group": 1, "minimum": 0.0, "groups": {"category": ["noise", "pattern"]}}
+    words = {
+        "template": "a {}",
+        "tags_per_group": 1,
+        "minimum": 0.0,
+        "groups": {"category": ["noise", "pattern"]},
+    }
     (tmp_path / "words.yaml").write_text(yaml.safe_dump(words))
     url = project.settings.database.url
     changed = make_project({"shop": folder}, url=url, models={"vocabulary": tmp_path / "words.yaml"})

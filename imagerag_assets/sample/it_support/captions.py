@@ -265,11 +265,7 @@ def _crash(facts: Facts, rng: np.random.Generator) -> list[str]:
 
 def _login(facts: Facts, rng: np.random.Generator) -> list[str]:
     colour = _pick(rng, _COLOURS[str(facts["wallpaper"])])
-    emblem = (
-        ("a padlock", "a lock icon")
-        if facts["emblem"] == "padlock"
-        else ("a round avatar", "a user silhouette")
-    )
+    emblem = ("a padlock", "a lock icon") if facts["emblem"] == "padlock" else ("a round avatar", "a user silhouette")
     place = (
         (f"{colour} mountains on the left", "a landscape beside it")
         if facts["layout"] == "split"
@@ -312,9 +308,7 @@ def _email(facts: Facts, rng: np.random.Generator) -> list[str]:
 
 
 def _printer(facts: Facts, rng: np.random.Generator) -> list[str]:
-    tint = (
-        _pick(rng, ("black", "dark")) if facts["printer"] == "black" else _pick(rng, ("white", "pale grey"))
-    )
+    tint = _pick(rng, ("black", "dark")) if facts["printer"] == "black" else _pick(rng, ("white", "pale grey"))
     return [f"a picture of a {tint} printer", f"a {tint} printer drawing", "toggle switches"]
 
 

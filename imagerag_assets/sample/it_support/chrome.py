@@ -43,16 +43,12 @@ def theme(facts: Facts) -> Theme:
     """Return the theme that a scene's facts ask for."""
     os, accent = str(facts.get("os", "windows")), ACCENTS[str(facts["accent"])]
     if facts["mode"] == "dark":
-        window: RGB = {"windows": (32, 32, 34), "macos": (42, 40, 44), "linux": (48, 44, 46)}.get(
-            os, (30, 32, 36)
-        )
+        window: RGB = {"windows": (32, 32, 34), "macos": (42, 40, 44), "linux": (48, 44, 46)}.get(os, (30, 32, 36))
         return Theme(
             os, True, window, mix(window, WHITE, 0.07), mix(window, (0, 0, 0), 0.35), (240, 240, 242),
             (168, 170, 176), mix(window, WHITE, 0.2), mix(accent, WHITE, 0.18),
         )  # fmt: skip
-    window = {"windows": (249, 249, 250), "macos": (236, 236, 238), "linux": (246, 244, 242)}.get(
-        os, (250, 250, 252)
-    )
+    window = {"windows": (249, 249, 250), "macos": (236, 236, 238), "linux": (246, 244, 242)}.get(os, (250, 250, 252))
     return Theme(
         os,
         False,
@@ -199,9 +195,7 @@ def _caption_buttons(p: Painter, t: Theme, right: float, middle: float) -> None:
     p.line([(right - 35, middle + 7), (right - 21, middle - 7)], t.text, 1.8)
 
 
-def button(
-    p: Painter, t: Theme, x: float, y: float, label: str, *, primary: bool = False, height: float = 44
-) -> float:
+def button(p: Painter, t: Theme, x: float, y: float, label: str, *, primary: bool = False, height: float = 44) -> float:
     """Paint a push button whose right edge is at `x`; returns its left edge."""
     width = measure(label, 20) + 52
     fill = t.accent if primary else t.panel

@@ -44,9 +44,7 @@ def phone(p: Painter, facts: Facts, rng: np.random.Generator) -> None:
     p.rect(p.width / 2 - 100, p.height - 22, 200, 8, ink, radius=4)
 
 
-def _phone_message(
-    p: Painter, t: Theme, heading: str, body: str, labels: tuple[str, ...], y: float, icon: str
-) -> None:
+def _phone_message(p: Painter, t: Theme, heading: str, body: str, labels: tuple[str, ...], y: float, icon: str) -> None:
     x, width = 50.0, p.width - 100.0
     p.shadow(x, y, width, 330, strength=0.5)
     p.rect(x, y, width, 330, t.panel, radius=32)
@@ -109,9 +107,7 @@ def photographed(inner: Painter, p: Painter, facts: Facts, rng: np.random.Genera
     canvas = room * (1 - mask) + (screen * (1.05 if dim else 0.92)) * mask
     if dim:
         glow = ndimage.zoom(ndimage.gaussian_filter(mask[::4, ::4, 0], 24 * scale), 4, order=1)[:h, :w]
-        canvas = (
-            canvas + np.pad(glow, ((0, h - glow.shape[0]), (0, w - glow.shape[1])), "edge")[..., None] * 0.09
-        )
+        canvas = canvas + np.pad(glow, ((0, h - glow.shape[0]), (0, w - glow.shape[1])), "edge")[..., None] * 0.09
     else:
         canvas = canvas + _glare(rng, h, w)[..., None] * mask * 0.3
     return drawing.photo_finish(
@@ -179,9 +175,7 @@ def _device(p: Painter, quad: Quad, facts: Facts, rng: np.random.Generator) -> N
         board = ((x + 30, 634.0), (x + 400, 634.0), (x + 440, 706.0), (x - 10, 706.0))
         p.polygon(board, (44, 46, 50))
         _keys(p, board)
-    _mug(
-        p, MUGS[str(facts["mug"])] if facts["mug"] != "none" else None, left, right, str(facts["side"]), wood
-    )
+    _mug(p, MUGS[str(facts["mug"])] if facts["mug"] != "none" else None, left, right, str(facts["side"]), wood)
     bezel = [_at(quad, u, v) for u, v in ((-0.025, -0.04), (1.025, -0.04), (1.025, 1.05), (-0.025, 1.05))]
     p.polygon(bezel, case)
     p.line([*bezel, bezel[0]], mix(case, WHITE, 0.25), 2)
@@ -205,9 +199,7 @@ def _keys(p: Painter, board: Quad) -> None:
     for row in range(5):
         for column in range(15):
             u, v = (column + 0.1) / 15, (row + 0.12) / 5
-            corners = [
-                _at(board, u + du / 15, v + dv / 5) for du, dv in ((0, 0), (0.8, 0), (0.8, 0.76), (0, 0.76))
-            ]
+            corners = [_at(board, u + du / 15, v + dv / 5) for du, dv in ((0, 0), (0.8, 0), (0.8, 0.76), (0, 0.76))]
             p.polygon(corners, (26, 27, 30))
 
 
@@ -229,9 +221,7 @@ def _warped(
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
         wanted += [u, v]
     coefficients = np.linalg.solve(np.array(rows, dtype=float), np.array(wanted, dtype=float)).tolist()
-    layer = screen.convert("RGBA").transform(
-        size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC
-    )
+    layer = screen.convert("RGBA").transform(size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC)
     pixels = np.asarray(layer, dtype=np.float32) / 255
     return drawing.as_float32(pixels[..., :3]), drawing.as_float32(pixels[..., 3:])
 

@@ -38,9 +38,7 @@ def error_dialog(p: Painter, facts: Facts, rng: np.random.Generator) -> None:
         right = chrome.button(p, t, right, y + height - 62, label, primary=i == len(w.labels) - 1) - 14
 
 
-def _settings_frame(
-    p: Painter, t: Theme, title: str, rng: np.random.Generator
-) -> tuple[float, float, float, float]:
+def _settings_frame(p: Painter, t: Theme, title: str, rng: np.random.Generator) -> tuple[float, float, float, float]:
     """Paint a large settings window with a side list; returns the box of its content."""
     x, y, width, height = rng.uniform(96, 130), rng.uniform(56, 66), 1000.0, 590.0
     top = chrome.window(p, t, x, y, width, height, title)
@@ -77,9 +75,7 @@ def printer_settings(p: Painter, facts: Facts, rng: np.random.Generator) -> None
         if i == 0:
             p.rect(x + width - 210, row + 16, 186, 42, t.field, radius=6, outline=t.border)
             p.text(x + width - 194, row + 37, "A4", 20, t.text, anchor="lm")
-            p.polygon(
-                [(x + width - 56, row + 32), (x + width - 40, row + 32), (x + width - 48, row + 42)], t.muted
-            )
+            p.polygon([(x + width - 56, row + 32), (x + width - 40, row + 32), (x + width - 48, row + 42)], t.muted)
         else:
             chrome.toggle(p, t, x + width - 80, row + 23, bool(rng.random() < 0.5))
 
@@ -90,9 +86,7 @@ def network_settings(p: Painter, facts: Facts, rng: np.random.Generator) -> None
     chrome.desktop(p, t, facts, rng)
     x, y, width, height = _settings_frame(p, t, w.title, rng)
     banner = chrome.YELLOW if facts["banner"] == "yellow" else chrome.RED
-    p.rect(
-        x, y, width, 84, mix(t.window, banner, 0.35 if t.dark else 0.22), radius=8, outline=banner, width=2
-    )
+    p.rect(x, y, width, 84, mix(t.window, banner, 0.35 if t.dark else 0.22), radius=8, outline=banner, width=2)
     chrome.message_icon(p, "warning" if facts["banner"] == "yellow" else "error", x + 20, y + 18, 48)
     p.text(x + 92, y + 42, w.heading, 27, t.text, bold=True, anchor="lm")
     for i, label in enumerate(w.labels[:2]):

@@ -138,9 +138,7 @@ class Painter:
             line, y = word, y + size * spacing
         return y
 
-    def shadow(
-        self, x: float, y: float, w: float, h: float, *, blur: float = 18, strength: float = 0.45
-    ) -> None:
+    def shadow(self, x: float, y: float, w: float, h: float, *, blur: float = 18, strength: float = 0.45) -> None:
         """Paint a soft shadow of a window, painted before the window."""
         if self.dry:
             return
@@ -148,9 +146,7 @@ class Painter:
         pad = blur * 2.5
         size = (max(1, round((w + 2 * pad) * k)), max(1, round((h + 2 * pad) * k)))
         mask = Image.new("L", size)
-        ImageDraw.Draw(mask).rectangle(
-            (pad * k, pad * k, (w + pad) * k, (h + pad) * k), fill=round(255 * strength)
-        )
+        ImageDraw.Draw(mask).rectangle((pad * k, pad * k, (w + pad) * k, (h + pad) * k), fill=round(255 * strength))
         mask = mask.filter(ImageFilter.GaussianBlur(blur * k))
         mask = mask.resize((size[0] * 4, size[1] * 4), Image.Resampling.BILINEAR)
         corner = (round((x - pad) * self._k), round((y - pad + blur * 0.5) * self._k))

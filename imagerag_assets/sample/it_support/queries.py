@@ -25,9 +25,7 @@ def _saying(*messages: str, shown: str = "", **wanted: Value) -> Judge:
     return lambda facts: facts["message"] in messages and has(facts)
 
 
-def _of(
-    kind: QueryKind, *pairs: tuple[str, Judge], language: Literal["en", "fr"] = "en"
-) -> tuple[SampleQuery, ...]:
+def _of(kind: QueryKind, *pairs: tuple[str, Judge], language: Literal["en", "fr"] = "en") -> tuple[SampleQuery, ...]:
     return tuple(SampleQuery(text, kind, judge, language) for text, judge in pairs)
 
 

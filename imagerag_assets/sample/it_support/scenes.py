@@ -223,9 +223,7 @@ def shown_kind(facts: Facts) -> str:
     return str(facts.get("shows", facts["kind"]))
 
 
-def paint(
-    facts: Facts, seed: int, long_side: int | None, *, dry: bool = False
-) -> tuple[Drawing, tuple[str, ...]]:
+def paint(facts: Facts, seed: int, long_side: int | None, *, dry: bool = False) -> tuple[Drawing, tuple[str, ...]]:
     """Return the picture with its regions, and every line of text in it. A dry run only collects these."""
     rng, kind = np.random.default_rng(seed), str(facts["kind"])
     painter = Painter(*size_of(kind), long_side, dry=dry)

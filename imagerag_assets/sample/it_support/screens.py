@@ -162,9 +162,7 @@ def _plug(p: Painter, cx: float, cy: float, t: Theme) -> None:
     p.line([(cx + 136, cy), (cx + 220, cy - 46), (cx + 330, cy - 30)], t.muted, 11)
     for angle in (-30, 0, 30):
         dx, dy = 26 * np.cos(np.radians(angle - 90)), 26 * np.sin(np.radians(angle - 90))
-        p.line(
-            [(cx + 18 + dx * 2, cy - 10 + dy * 2), (cx + 18 + dx * 3.4, cy - 10 + dy * 3.4)], chrome.YELLOW, 6
-        )
+        p.line([(cx + 18 + dx * 2, cy - 10 + dy * 2), (cx + 18 + dx * 3.4, cy - 10 + dy * 3.4)], chrome.YELLOW, 6)
 
 
 def spreadsheet(p: Painter, facts: Facts, rng: np.random.Generator) -> None:
@@ -190,13 +188,7 @@ def spreadsheet(p: Painter, facts: Facts, rng: np.random.Generator) -> None:
             p.rect(label + column * wide, y, wide, row_height, fill, outline=t.border)
             cell = _cell(w, row, column, rng)
             anchor, x = ("lm", 10.0) if column == 0 or row < 3 else ("rm", wide - 10)
-            ink = (
-                t.text
-                if (row, column) not in fills
-                else (40, 20, 0)
-                if facts["highlight"] == "yellow"
-                else WHITE
-            )
+            ink = t.text if (row, column) not in fills else (40, 20, 0) if facts["highlight"] == "yellow" else WHITE
             p.text(
                 label + column * wide + x,
                 y + row_height / 2,
@@ -281,9 +273,7 @@ def email(p: Painter, facts: Facts, rng: np.random.Generator) -> None:
     for label in reversed(w.labels):
         right = chrome.button(p, t, right, 74, label, height=40) - 10
     y = p.paragraph(x, 140, room, w.heading, 32, t.text, bold=True) + 14
-    chrome.avatar(
-        p, x + 28, y + 28, 56, chrome.ACCENTS[["purple", "orange", "green"][int(rng.integers(0, 3))]]
-    )
+    chrome.avatar(p, x + 28, y + 28, 56, chrome.ACCENTS[["purple", "orange", "green"][int(rng.integers(0, 3))]])
     p.text(x + 74, y + 28, w.lines[0], 23, t.text, bold=True, anchor="lm")
     y += 84
     for line in w.lines[1:]:

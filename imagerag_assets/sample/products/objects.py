@@ -53,12 +53,8 @@ def _lamp(s: Sprite) -> None:
 
 def _bottle(s: Sprite) -> None:
     cork = drawing.colour("pine") if s.look.material == "glass" else drawing.colour("steel")
-    s.lathe(
-        [(0.05, 0.048), (0.13, 0.045)], material="wood" if s.look.material == "glass" else "metal", tone=cork
-    )
-    s.lathe(
-        [(0.10, 0.06), (0.14, 0.055), (0.30, 0.06), (0.42, 0.165), (0.50, 0.17), (0.88, 0.17), (0.90, 0.15)]
-    )
+    s.lathe([(0.05, 0.048), (0.13, 0.045)], material="wood" if s.look.material == "glass" else "metal", tone=cork)
+    s.lathe([(0.10, 0.06), (0.14, 0.055), (0.30, 0.06), (0.42, 0.165), (0.50, 0.17), (0.88, 0.17), (0.90, 0.15)])
     if s.look.print:
         arc = [(0.5 - 0.168 * np.cos(a), 0.034 * np.sin(a)) for a in np.linspace(0, np.pi, 20)]
         edge = [(x, 0.53 + y) for x, y in arc] + [(x, 0.80 + y) for x, y in reversed(arc)]
@@ -119,9 +115,7 @@ def _chair(s: Sprite) -> None:
     deep = tuple(c * 0.72 for c in tone_of(s.look))
     shade = (deep[0], deep[1], deep[2])
     for x in (0.34, 0.67):
-        s.solid(
-            s.polygon([(x, 0.58), (x + 0.045, 0.58), (x + 0.04, 0.86), (x + 0.01, 0.86)]), 0.02, tone=shade
-        )
+        s.solid(s.polygon([(x, 0.58), (x + 0.045, 0.58), (x + 0.04, 0.86), (x + 0.01, 0.86)]), 0.02, tone=shade)
     for left, right in ((0.29, 0.335), (0.685, 0.73)):
         s.solid(s.polygon([(left - lean, 0.06), (right - lean, 0.06), (right, 0.62), (left, 0.62)]), 0.02)
     for top in (0.09, 0.22, 0.35):
@@ -138,9 +132,7 @@ def _chair(s: Sprite) -> None:
 def _sofa(s: Sprite) -> None:
     feet = drawing.colour("walnut")
     for x in (0.08, 0.88):
-        s.solid(
-            s.polygon([(x, 0.86), (x + 0.05, 0.86), (x + 0.038, 0.94), (x + 0.012, 0.94)]), 0.02, "wood", feet
-        )
+        s.solid(s.polygon([(x, 0.86), (x + 0.05, 0.86), (x + 0.038, 0.94), (x + 0.012, 0.94)]), 0.02, "wood", feet)
     s.solid(s.rounded(0.06, 0.40, 0.94, 0.80, 0.07), 0.07, pattern=s.look.pattern)
     s.solid(s.rounded(0.10, 0.75, 0.90, 0.895, 0.02), 0.03)
     seats = 2 + int(s.rng.integers(2))
@@ -167,18 +159,14 @@ def _watch(s: Sprite) -> None:
     s.solid(s.rounded(0.735, 0.45, 0.80, 0.51, 0.01), 0.012, "metal", drawing.colour("steel"))
     s.solid(s.ellipse(0.24, 0.22, 0.76, 0.74), 0.05, "metal", drawing.colour("steel"))
     dial_dark = bool(s.rng.integers(2))
-    dial, ink = (
-        ((0.08, 0.09, 0.12), (0.95, 0.95, 0.95)) if dial_dark else ((0.96, 0.96, 0.94), (0.08, 0.08, 0.09))
-    )
+    dial, ink = ((0.08, 0.09, 0.12), (0.95, 0.95, 0.95)) if dial_dark else ((0.96, 0.96, 0.94), (0.08, 0.08, 0.09))
     s.put(s.ellipse(0.285, 0.265, 0.715, 0.695), dial)
     around = [(np.sin(a), -np.cos(a)) for a in np.arange(12) * np.pi / 6]
     hours = [[(0.5 + r * x, 0.48 + r * y) for r in (0.17, 0.198)] for x, y in around]
     s.put(s.strokes(hours, 0.012), ink)
     hour = s.rng.uniform(0, 2 * np.pi)
     for turn, reach, width in ((hour, 0.10, 0.02), (hour * 12, 0.155, 0.012)):
-        s.put(
-            s.strokes([[(0.5, 0.48), (0.5 + reach * np.sin(turn), 0.48 - reach * np.cos(turn))]], width), ink
-        )
+        s.put(s.strokes([[(0.5, 0.48), (0.5 + reach * np.sin(turn), 0.48 - reach * np.cos(turn))]], width), ink)
     s.put(s.ellipse(0.483, 0.463, 0.517, 0.497), ink)
     s.put(
         as_float32(s.polygon([(0.36, 0.30), (0.50, 0.27), (0.36, 0.58), (0.30, 0.46)], 2) * 0.16),
@@ -258,7 +246,5 @@ def prop_sprite(rng: np.random.Generator, name: str, n: int, sun: tuple[float, f
         leaf = [(0.5, 0.66), (middle[0] - side[0], middle[1] - side[1]), tip,
                 (middle[0] + side[0], middle[1] + side[1])]  # fmt: skip
         s.solid(s.polygon(leaf, rounding=2), 0.05, tone=(0.12, 0.36 + 0.2 * float(rng.random()), 0.15))
-    s.lathe(
-        [(0.64, 0.19), (0.70, 0.18), (0.92, 0.13)], material="ceramic", tone=(0.70, 0.40, 0.28), open_top=True
-    )
+    s.lathe([(0.64, 0.19), (0.70, 0.18), (0.92, 0.13)], material="ceramic", tone=(0.70, 0.40, 0.28), open_top=True)
     return s

@@ -91,9 +91,7 @@ def _step(thing: str) -> float:
     return wide * 0.8 if wide > 0.7 else wide + 0.05
 
 
-def _beside(
-    canvas: FloatArray, sprite: Sprite, centre: float, base: float, sun: tuple[float, float, float]
-) -> None:
+def _beside(canvas: FloatArray, sprite: Sprite, centre: float, base: float, sun: tuple[float, float, float]) -> None:
     left, top = round(centre * canvas.shape[1] - sprite.n / 2), round(base - 0.94 * sprite.n)
     stand(canvas, sprite, left, top, sun)
 
@@ -119,9 +117,7 @@ def _shelf(
             left = round(w * (0.11 + 0.195 * column + float(rng.uniform(-0.012, 0.012))) - n / 2)
             top = round(y + h * 0.012 - 0.94 * n)
             colour, pattern, name = item_parts(item)
-            materials = [
-                material for material in MATERIALS[name] if material != "wood"
-            ]  # lost before the boards
+            materials = [material for material in MATERIALS[name] if material != "wood"]  # lost before the boards
             look = Look(colour, materials[int(rng.integers(len(materials)))], pattern, sun)
             stand(canvas, object_sprite(name, n, rng, look), left, top, sun)
             regions.append(Region(item, (left / w, max(top, 0) / h, (left + n) / w, (top + n) / h)))

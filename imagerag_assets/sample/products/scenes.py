@@ -145,7 +145,7 @@ bottle green glass plain studio 2 -
 bottle green glass plain marble 1 lemons | print | Rivière & Fils
 bottle turquoise metal plain grass 1 - | print | Fjord Supply
 bottle yellow glass plain marble 1 lemons
-"""  # noqa: E501
+"""
 
 # one paragraph a shelf, one line a board
 _CORPUS_SHELVES = """
@@ -228,11 +228,7 @@ def random_scene(rng: np.random.Generator) -> Scene:
     if rng.random() < 0.09:
         return _shelf_scene(name, "|".join(_random_item(rng) for _ in range(int(rng.integers(12, 16)))), seed)
     thing = str(rng.choice(list(MATERIALS)))
-    pattern = (
-        str(rng.choice(["plain", "striped", "dotted"], p=[0.5, 0.25, 0.25]))
-        if thing in PATTERNED
-        else "plain"
-    )
+    pattern = str(rng.choice(["plain", "striped", "dotted"], p=[0.5, 0.25, 0.25])) if thing in PATTERNED else "plain"
     number = 2 if rng.random() < (0.5 if thing == "sneaker" else 0.22) else 1
     label = str(rng.choice(["none", "card", "print", "banner"], p=[0.6, 0.16, 0.14, 0.1]))
     if label == "print" and thing not in _PRINTABLE:

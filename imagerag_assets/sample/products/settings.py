@@ -21,16 +21,12 @@ def _warped(texture: FloatArray, h: int, w: int) -> FloatArray:
         values += [u, v]
     coefficients = np.linalg.solve(np.asarray(rows), np.asarray(values))
     image = Image.fromarray((texture * 255).astype(np.uint8))
-    plane = image.transform(
-        (w, h), Image.Transform.PERSPECTIVE, tuple(coefficients), Image.Resampling.BILINEAR
-    )
+    plane = image.transform((w, h), Image.Transform.PERSPECTIVE, tuple(coefficients), Image.Resampling.BILINEAR)
     return as_float32(np.asarray(plane, dtype=np.float32) / 255)
 
 
 def _soft(layer: FloatArray, radius: float) -> FloatArray:
-    image = Image.fromarray((np.clip(layer, 0, 1) * 255).astype(np.uint8)).filter(
-        ImageFilter.GaussianBlur(radius)
-    )
+    image = Image.fromarray((np.clip(layer, 0, 1) * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
     return as_float32(np.asarray(image, dtype=np.float32) / 255)
 
 
@@ -43,9 +39,7 @@ def wall_behind(rng: np.random.Generator, setting: str, h: int, w: int) -> Float
         sky = np.linspace(1, 0, h, dtype=np.float32)[:, None, None] ** 1.6
         hedge = np.asarray((0.20, 0.36, 0.14), dtype=np.float32) * (0.5 + 1.1 * leaves)
         blend = np.clip(sky * 1.7 - leaves * 0.7, 0, 1)
-        return _soft(
-            as_float32(hedge * (1 - blend) + np.asarray((0.72, 0.84, 0.95)) * blend), max(h, w) * 0.012
-        )
+        return _soft(as_float32(hedge * (1 - blend) + np.asarray((0.72, 0.84, 0.95)) * blend), max(h, w) * 0.012)
     walls: tuple[Colour, ...] = (
         (0.82, 0.80, 0.76),
         (0.68, 0.73, 0.74),
@@ -113,9 +107,7 @@ def stand(canvas: FloatArray, sprite: Sprite, left: int, top: int, sun: tuple[fl
     # a ground point (x, y) is shaded by the object's point (x - lean * up, base - up), up = (base - y) * 3.2
     cast = image.transform((w, h), Image.Transform.AFFINE,
                            (1, lean * 3.2, -lean * 3.2 * base, 0, 3.2, base - 3.2 * base))  # fmt: skip
-    ground = drawing.drop_shadow(
-        ground, as_float32(np.asarray(cast, dtype=np.float32) / 255), (0, 0), n * 0.03, 0.42
-    )
+    ground = drawing.drop_shadow(ground, as_float32(np.asarray(cast, dtype=np.float32) / 255), (0, 0), n * 0.03, 0.42)
     feet = np.flatnonzero(sprite.alpha[int(n * 0.80) : int(n * 0.95)].max(axis=0) > 0.5)
     if len(feet):
         contact = (left + feet[0] - n * 0.02, base - n * 0.03, left + feet[-1] + n * 0.02, base + n * 0.035)

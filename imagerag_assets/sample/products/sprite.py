@@ -89,9 +89,7 @@ class Sprite:
         corners = np.asarray(points, dtype=np.float64)
         for _ in range(rounding):
             after = np.roll(corners, -1, axis=0)
-            corners = np.stack(
-                [corners * 0.75 + after * 0.25, corners * 0.25 + after * 0.75], axis=1
-            ).reshape(-1, 2)
+            corners = np.stack([corners * 0.75 + after * 0.25, corners * 0.25 + after * 0.75], axis=1).reshape(-1, 2)
         return drawing.mask_polygon(self.n, self.n, [(float(x), float(y)) for x, y in corners * self.n])
 
     def ellipse(self, left: float, top: float, right: float, bottom: float) -> FloatArray:
@@ -110,9 +108,7 @@ class Sprite:
         image = Image.new("L", (n, n), 0)
         pen = ImageDraw.Draw(image)
         for line in lines:
-            pen.line(
-                [(x * n, y * n) for x, y in line], fill=255, width=max(1, round(width * n)), joint="curve"
-            )
+            pen.line([(x * n, y * n) for x, y in line], fill=255, width=max(1, round(width * n)), joint="curve")
         return as_float32(np.asarray(image.reduce(2), dtype=np.float32) / 255)
 
     def solid(
@@ -130,9 +126,7 @@ class Sprite:
         if pattern != "plain":
             steps = np.arange(self.n, dtype=np.float32)
             x, y = np.broadcast_to(steps, (self.n, self.n)), np.broadcast_to(steps[:, None], (self.n, self.n))
-            skin = drawing.composite(
-                skin, contrast(self.look.colour), _pattern(pattern, x, y, self.n * 0.085)
-            )
+            skin = drawing.composite(skin, contrast(self.look.colour), _pattern(pattern, x, y, self.n * 0.085))
         self._lit(mask, drawing.inflate(mask, bevel * self.n), skin, material)
 
     def lathe(
@@ -166,14 +160,10 @@ class Sprite:
     def _mouth(self, cx: float, rim: tuple[float, float], tilt: float, tone: Colour, material: str) -> None:
         y, r = rim
         opening = self.ellipse(cx - r, y - r * tilt, cx + r, y + r * tilt)
-        inner = np.linspace(0.25, 0.75, self.n, dtype=np.float32)[None, :, None] * np.asarray(
-            tone, dtype=np.float32
-        )
+        inner = np.linspace(0.25, 0.75, self.n, dtype=np.float32)[None, :, None] * np.asarray(tone, dtype=np.float32)
         strength = 0.35 if material == "glass" else 1.0
         self.put(as_float32(opening * strength), as_float32(np.broadcast_to(inner, self.colour.shape)))
-        rim_line = opening - self.ellipse(
-            cx - r * 0.94, y - r * tilt * 0.88, cx + r * 0.94, y + r * tilt * 0.88
-        )
+        rim_line = opening - self.ellipse(cx - r * 0.94, y - r * tilt * 0.88, cx + r * 0.94, y + r * tilt * 0.88)
         bright = tuple(min(1.0, c * 1.15 + 0.12) for c in tone)
         self.put(as_float32(np.clip(rim_line, 0, 1)), (bright[0], bright[1], bright[2]))
 
@@ -190,9 +180,7 @@ class Sprite:
             mask = as_float32(mask * np.clip(0.52 + 0.42 * edge + window, 0, 0.97))
         self.put(mask, lit)
 
-    def words(
-        self, lines: tuple[str, ...], box: Box, tone: Colour, family: drawing.FontFamily = "serif"
-    ) -> None:
+    def words(self, lines: tuple[str, ...], box: Box, tone: Colour, family: drawing.FontFamily = "serif") -> None:
         """Print the lines centred in the box, as large as fits."""
         left, top, right, bottom = (edge * self.n for edge in box)
         size = fitting_size(lines, family, right - left, bottom - top)
@@ -207,9 +195,7 @@ class Sprite:
         pen = ImageDraw.Draw(image)
         for row, line in enumerate(lines):
             y = (top + bottom) / 2 + (row - (len(lines) - 1) / 2) * size * 1.15
-            pen.text(
-                ((left + right) / 2, y), line, fill=255, font=drawing.font(family, size, True), anchor="mm"
-            )
+            pen.text(((left + right) / 2, y), line, fill=255, font=drawing.font(family, size, True), anchor="mm")
         self.put(as_float32(np.asarray(image, dtype=np.float32) / 255 * 0.95), tone)
 
 

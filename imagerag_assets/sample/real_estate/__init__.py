@@ -21,9 +21,7 @@ __all__ = ["COLLECTION", "QUERIES", "captions", "corpus_scenes", "draw", "random
 
 def random_scene(rng: np.random.Generator) -> Scene:
     """A scene for training: a building, a room, or (one in four) a plan."""
-    make = words.pick(
-        rng, (words.random_exterior, words.random_exterior, words.random_interior, words.random_plan)
-    )
+    make = words.pick(rng, (words.random_exterior, words.random_exterior, words.random_interior, words.random_plan))
     seed = int(rng.integers(2**32, 2**62))
     return words.scene_of(make(rng), f"random-{seed}", seed)
 

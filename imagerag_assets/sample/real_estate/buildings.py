@@ -91,16 +91,12 @@ def _walls(house: House, low: Point3, high: Point3, wall: Material, *, gable: fl
     tall = high[1] - low[1]
     whole = Face(side.origin, side.u, side.v, side.width, tall + gable)
     outline = [(0, 0), (side.width, 0), (side.width, tall), (side.width / 2, tall + gable), (0, tall)]
-    house.canvas.paint(
-        house.camera, whole, wall, (0.62, 0.72) if sunny else (0.78, 0.86), outline if gable else None
-    )
+    house.canvas.paint(house.camera, whole, wall, (0.62, 0.72) if sunny else (0.78, 0.86), outline if gable else None)
     house.canvas.paint(house.camera, faces["front"], wall, (0.9, 1.0))
     return {"front": faces["front"], "side": side}
 
 
-def _window(
-    house: House, wall: Face, u: float, v: float, wide: float, tall: float, *, shutters: bool = False
-) -> None:
+def _window(house: House, wall: Face, u: float, v: float, wide: float, tall: float, *, shutters: bool = False) -> None:
     """A window whose lower left corner is at (u, v); lit at dusk."""
     canvas, camera = house.canvas, house.camera
     shade = 0.95 if wall.u[0] == 1 else 0.72
@@ -118,9 +114,7 @@ def _window(
         at = u + wide * i / max(2, round(wide / 0.75))
         canvas.paint(camera, wall.part(at - 0.035, v, at + 0.035, v + tall), bar, (shade, shade))
     if tall < 1.8:
-        canvas.paint(
-            camera, wall.part(u, v + tall * 0.6, u + wide, v + tall * 0.6 + 0.06), bar, (shade, shade)
-        )
+        canvas.paint(camera, wall.part(u, v + tall * 0.6, u + wide, v + tall * 0.6 + 0.06), bar, (shade, shade))
     sill = materials.snow() if house.snowy else materials.plain((0.8, 0.78, 0.74))
     canvas.paint(camera, wall.part(u - 0.12, v - 0.16, u + wide + 0.12, v - 0.05), sill, (shade, shade))
 
@@ -150,9 +144,7 @@ def _balcony(house: House, wall: Face, u: float, v: float, wide: float, *, glaze
     canvas, camera = house.canvas, house.camera
     x, _, z = wall.at(u, v)
     deep = 1.25
-    shadow = [
-        camera.project(wall.at(a, b)) for a, b in ((u, v - 0.9), (u + wide, v - 0.9), (u + wide, v), (u, v))
-    ]
+    shadow = [camera.project(wall.at(a, b)) for a, b in ((u, v - 0.9), (u + wide, v - 0.9), (u + wide, v), (u, v))]
     canvas.shadow(shadow, 0.4, 0.003)
     canvas.box(camera, (x, v - 0.22, z - deep), (x + wide, v, z), materials.plain((0.86, 0.85, 0.82)))
     rail_side = Face((x + wide, v, z - deep), (0, 0, 1), (0, 1, 0), deep, 1.0)
@@ -163,8 +155,7 @@ def _balcony(house: House, wall: Face, u: float, v: float, wide: float, *, glaze
     for rail in (rail_side, front):
         if glazed:
             points = [
-                camera.project(rail.at(a, b))
-                for a, b in ((0, 0), (rail.width, 0), (rail.width, 0.95), (0, 0.95))
+                camera.project(rail.at(a, b)) for a, b in ((0, 0), (rail.width, 0), (rail.width, 0.95), (0, 0.95))
             ]
             canvas.polygon(points, (0.6, 0.72, 0.78), 0.45)
         else:
@@ -213,9 +204,7 @@ def _pitched_roof(house: House, low_x: float, high_x: float, *, over: float = 0.
     ]
     canvas.shadow(eave, 0.35, 0.004)
     canvas.paint(camera, slope, house.roof, (1.0, 0.92))
-    fascia = Face(
-        (slope.origin[0], eave_y - thick * 0.7, -half), (1, 0, 0), (0, 1, 0), slope.width, thick * 0.7
-    )
+    fascia = Face((slope.origin[0], eave_y - thick * 0.7, -half), (1, 0, 0), (0, 1, 0), slope.width, thick * 0.7)
     canvas.paint(camera, fascia, edge, (0.8, 0.9))
     return slope
 
@@ -250,9 +239,7 @@ def _solar(house: House, slope: Face) -> None:
             u, v = left + column * (wide + 0.08), low + row * (tall + 0.08)
             frame = above.part(u - 0.03, v - 0.03, u + wide + 0.03, v + tall + 0.03)
             house.canvas.paint(house.camera, frame, materials.plain((0.75, 0.77, 0.8)))
-            house.canvas.paint(
-                house.camera, above.part(u, v, u + wide, v + tall), materials.solar_cells(), (1.0, 1.5)
-            )
+            house.canvas.paint(house.camera, above.part(u, v, u + wide, v + tall), materials.solar_cells(), (1.0, 1.5))
 
 
 def gabled_house(house: House) -> None:
@@ -292,15 +279,11 @@ def garage(house: House) -> None:
     low, high = (x0, 0.0, z0), (x0 + 3.9, 2.9, house.depth / 2)
     drive = Face((x0 + 0.3, 0, z0 - 9), (1, 0, 0), (0, 0, 1), 3.3, 9)
     snowy = house.snowy
-    house.canvas.paint(
-        house.camera, drive, materials.gravel((0.78, 0.79, 0.82) if snowy else (0.56, 0.54, 0.52))
-    )
+    house.canvas.paint(house.camera, drive, materials.gravel((0.78, 0.79, 0.82) if snowy else (0.56, 0.54, 0.52)))
     front = _walls(house, low, high, house.wall)["front"]
     canvas, camera = house.canvas, house.camera
     canvas.paint(camera, front.part(0.4, 0, 3.5, 2.3), materials.plain((0.3, 0.3, 0.31)))
-    canvas.paint(
-        camera, front.part(0.5, 0.05, 3.4, 2.2), materials.panels((0.88, 0.88, 0.87), 0.44), (0.95, 1.0)
-    )
+    canvas.paint(camera, front.part(0.5, 0.05, 3.4, 2.2), materials.panels((0.88, 0.88, 0.87), 0.44), (0.95, 1.0))
     cap = materials.snow() if snowy else materials.plain((0.45, 0.45, 0.47))
     canvas.box(camera, (x0 - 0.15, 2.9, z0 - 0.25), (x0 + 4.05, 3.15, house.depth / 2), cap)
 
@@ -358,9 +341,7 @@ def apartments(house: House) -> None:
         for floor in range(1, floors):
             for bay in range(bays):
                 if bay != bays // 2:
-                    _balcony(
-                        house, front, bay * step + step * 0.1, floor * storey + 0.1, step * 0.8, glazed=False
-                    )
+                    _balcony(house, front, bay * step + step * 0.1, floor * storey + 0.1, step * 0.8, glazed=False)
     (x0, _, z0), (x1, tall, z1) = house.bounds
     cap = materials.snow() if house.snowy else materials.plain((0.62, 0.62, 0.6))
     canvas.box(camera, (x0 - 0.25, tall, z0 - 0.25), (x1 + 0.25, tall + 0.5, z1 + 0.25), cap)
@@ -381,9 +362,7 @@ def townhouses(house: House) -> None:
             _window(house, front, u + step * 0.14, v, step * 0.27, 1.4)
             _window(house, front, u + step * 0.58, v, step * 0.27, 1.4)
         if unit:
-            canvas.paint(
-                camera, front.part(u - 0.06, 0, u + 0.06, house.height), materials.plain((0.4, 0.38, 0.36))
-            )
+            canvas.paint(camera, front.part(u - 0.06, 0, u + 0.06, house.height), materials.plain((0.4, 0.38, 0.36)))
         if house.has("balcony"):
             _balcony(house, front, u + step * 0.1, 2.75, step * 0.8, glazed=False)
     _window(house, side, side.width * 0.3, 3.4, 1.0, 1.4)

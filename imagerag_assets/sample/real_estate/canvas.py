@@ -93,9 +93,7 @@ def _to_unit_square(corners: Sequence[Point2]) -> npt.NDArray[np.float64]:
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
         wanted += [u, v]
-    solved = np.linalg.lstsq(
-        np.array(rows, dtype=np.float64), np.array(wanted, dtype=np.float64), rcond=None
-    )[0]
+    solved = np.linalg.lstsq(np.array(rows, dtype=np.float64), np.array(wanted, dtype=np.float64), rcond=None)[0]
     return np.append(solved, 1.0).reshape(3, 3)
 
 
@@ -119,9 +117,7 @@ class Canvas:
         ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in points], fill=255)
         return mask, left, top
 
-    def polygon(
-        self, points: Sequence[Point2], colour: Tint, opacity: float = 1.0, *, lamp: bool = False
-    ) -> None:
+    def polygon(self, points: Sequence[Point2], colour: Tint, opacity: float = 1.0, *, lamp: bool = False) -> None:
         """A flat polygon in screen coordinates; a lamp ignores the scene's light and glows."""
         drawn = self._mask(points)
         if drawn is None:
@@ -278,9 +274,7 @@ class Canvas:
     def finished(self) -> Floats:
         """The picture (height, width, 3) in 0..1 at its final size."""
         big = np.clip(self.pixels, 0, 1)
-        return np.asarray(
-            big.reshape(self.height // 2, 2, self.width // 2, 2, 3).mean(axis=(1, 3)), dtype=np.float32
-        )
+        return np.asarray(big.reshape(self.height // 2, 2, self.width // 2, 2, 3).mean(axis=(1, 3)), dtype=np.float32)
 
 
 _UNIT = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))

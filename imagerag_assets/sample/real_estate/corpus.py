@@ -153,9 +153,7 @@ def _all_facts() -> list[FactDict]:
         plan = words.random_plan(rng)
         plan |= {name: name in symbols.split() for name in SYMBOL_FACTS}
         plan["architect"] = words.pick(rng, words.ARCHITECTS[language])
-        made.append(
-            plan | {"style": style, "language": language, "label": label, "title": title, "number": number}
-        )
+        made.append(plan | {"style": style, "language": language, "label": label, "title": title, "number": number})
     return made
 
 
@@ -179,8 +177,7 @@ def corpus_scenes() -> tuple[Scene, ...]:
     order = np.random.default_rng(4712).permutation(len(facts))
     seeds = np.random.default_rng(4713).choice(2**31, len(facts), replace=False)
     return tuple(
-        words.scene_of(facts[int(index)], f"r-{place + 1:04d}", int(seeds[place]))
-        for place, index in enumerate(order)
+        words.scene_of(facts[int(index)], f"r-{place + 1:04d}", int(seeds[place])) for place, index in enumerate(order)
     )
 
 

@@ -67,9 +67,7 @@ def draw_exterior(scene: Scene, width: int, height: int) -> Image.Image:
         _snowflakes(canvas, rng)
     if facts["sign"] == "watermark":
         watermark(canvas, str(facts["reference"]), str(facts["agency"]))
-    return photo_finish(
-        rng, canvas.finished(), noise=0.014, vignette=0.16, warmth=float(rng.uniform(-0.1, 0.2))
-    )
+    return photo_finish(rng, canvas.finished(), noise=0.014, vignette=0.16, warmth=float(rng.uniform(-0.1, 0.2)))
 
 
 def _set_up(canvas: Canvas, facts: Facts, rng: np.random.Generator) -> House:
@@ -85,23 +83,15 @@ def _set_up(canvas: Canvas, facts: Facts, rng: np.random.Generator) -> House:
     unit = Camera(0, 0, 1.0, 0.0, eye, 0.0, yaw, distance)
     extra = 3.6 if facts["garage"] else 0.0
     low_x, high_x = -wide / 2 - (extra if side > 0 else 0), wide / 2 + (extra if side < 0 else 0)
-    seen = [
-        unit.project((x, y, z)) for x in (low_x, high_x) for y in (0, total) for z in (-deep / 2, deep / 2)
-    ]
+    seen = [unit.project((x, y, z)) for x in (low_x, high_x) for y in (0, total) for z in (-deep / 2, deep / 2)]
     left, right = min(p[0] for p in seen), max(p[0] for p in seen)
     top, bottom = min(p[1] for p in seen), max(p[1] for p in seen)
     room = 0.58 if facts["pool"] else 0.64
-    focal = min(
-        float(rng.uniform(0.76, 0.88)) * canvas.width / (right - left), room * canvas.height / (bottom - top)
-    )
+    focal = min(float(rng.uniform(0.76, 0.88)) * canvas.width / (right - left), room * canvas.height / (bottom - top))
     base = (0.68 if facts["pool"] else 0.77) * canvas.height
     centre = (left + right) / 2 + float(rng.uniform(-0.03, 0.03)) * (right - left)
-    camera = Camera(
-        canvas.width, canvas.height, focal, base - focal * bottom, eye, centre * distance, yaw, distance
-    )
-    return House(
-        canvas, camera, facts, rng, wall_material(facts), roof_material(facts), wide, deep, tall, rise, side
-    )
+    camera = Camera(canvas.width, canvas.height, focal, base - focal * bottom, eye, centre * distance, yaw, distance)
+    return House(canvas, camera, facts, rng, wall_material(facts), roof_material(facts), wide, deep, tall, rise, side)
 
 
 def _sky(canvas: Canvas, facts: Facts, rng: np.random.Generator) -> None:
@@ -144,9 +134,7 @@ def _ground(house: House) -> None:
     half = far * canvas.width / camera.focal
     # Two strips, because one homography over this depth would lose its precision in the foreground.
     for start, end in ((far / 4, far), (near, far / 4)):
-        canvas.paint(
-            flat, Face((camera.x - half, 0, start), (1, 0, 0), (0, 0, 1), 2 * half, end - start), material
-        )
+        canvas.paint(flat, Face((camera.x - half, 0, start), (1, 0, 0), (0, 0, 1), 2 * half, end - start), material)
     if house.has("path") or house.facts["building"] in ("apartment block", "townhouses"):
         _path(house)
     if house.has("pool"):
@@ -180,9 +168,7 @@ def _pool(house: House) -> None:
     chair_x = x + wide * 0.25
     for i in range(2):
         low = chair_x + i * 1.6
-        canvas.box(
-            camera, (low, 0.18, z + 0.15), (low + 0.6, 0.32, z + 1.75), materials.plain((0.97, 0.97, 0.95))
-        )
+        canvas.box(camera, (low, 0.18, z + 0.15), (low + 0.6, 0.32, z + 1.75), materials.plain((0.97, 0.97, 0.95)))
 
 
 def _house_shadow(house: House) -> None:
@@ -204,9 +190,7 @@ def _trees(house: House, *, near: bool) -> None:
         half = z * camera.width / camera.focal / 2
         edge = (-0.96 if i % 2 else 0.98) if near else -0.95 + 1.9 * i / (count - 1)
         x = camera.x + half * (edge + float(rng.uniform(-0.05, 0.05)))
-        tall = float(rng.uniform(0.4, 0.6) if near else rng.uniform(0.9, 1.35)) * max(
-            house.height + house.rise, 6.5
-        )
+        tall = float(rng.uniform(0.4, 0.6) if near else rng.uniform(0.9, 1.35)) * max(house.height + house.rise, 6.5)
         _tree(house, flat.project((x, 0, z)), tall * camera.focal / z)
 
 

@@ -75,9 +75,7 @@ def painting(room: Room, x: float) -> None:
     picture = wall.part(u - 0.35, 1.3, u + 0.35, 2.1)
     room.canvas.paint(room.camera, picture, materials.plain((0.15, 0.13, 0.12)))
     inner = picture.part(0.06, 0.06, 0.64, 0.74)
-    room.canvas.paint(
-        room.camera, inner, materials.plain((float(tone[0]), float(tone[1]), float(tone[2])), 0.3)
-    )
+    room.canvas.paint(room.camera, inner, materials.plain((float(tone[0]), float(tone[1]), float(tone[2])), 0.3))
 
 
 def fireplace(room: Room, x: float) -> None:
@@ -114,9 +112,7 @@ def bookshelf(room: Room, x: float) -> None:
     canvas, camera = room.canvas, room.camera
     for shelf in range(6):
         low = 0.1 + shelf * 0.38
-        canvas.paint(
-            camera, front.part(0.05, low, wide - 0.05, low + 0.33), materials.plain((0.16, 0.13, 0.11))
-        )
+        canvas.paint(camera, front.part(0.05, low, wide - 0.05, low + 0.33), materials.plain((0.16, 0.13, 0.11)))
         u = 0.06
         while u < wide - 0.14:
             thick, tall = float(rng.uniform(0.035, 0.085)), float(rng.uniform(0.2, 0.31))
@@ -233,9 +229,7 @@ def piano(room: Room, x: float, z: float) -> None:
             (-0.54 + i * 0.07, 1.2),
         ]
         canvas.polygon([camera.project((x + a, 1.0, z + b)) for a, b in string], (0.8, 0.7, 0.4))
-    top = [
-        camera.project((x + a, 1.01, z + b)) for a, b in ((-0.75, 0), (0.75, 0), (0.75, 0.3), (-0.75, 0.3))
-    ]
+    top = [camera.project((x + a, 1.01, z + b)) for a, b in ((-0.75, 0), (0.75, 0), (0.75, 0.3), (-0.75, 0.3))]
     canvas.polygon(top, (0.12, 0.12, 0.13))
     prop = [(0.45, 1.0), (0.5, 1.0), (0.16, 1.66), (0.11, 1.66)]
     canvas.polygon([camera.project((x + a, b, z + 0.6)) for a, b in prop], (0.2, 0.18, 0.16))
@@ -260,9 +254,7 @@ def bed(room: Room, x: float, tone: Tint) -> None:
     for at in (-1.32, 0.9):
         low = x + at
         room.box((low, 0, z1 - 0.42), (low + 0.42, 0.5, z1), headboard)
-        room.box(
-            (low + 0.17, 0.5, z1 - 0.25), (low + 0.25, 0.72, z1 - 0.18), materials.plain((0.3, 0.3, 0.3))
-        )
+        room.box((low + 0.17, 0.5, z1 - 0.25), (low + 0.25, 0.72, z1 - 0.18), materials.plain((0.3, 0.3, 0.3)))
         lamp = [(low + 0.09, 0.7), (low + 0.33, 0.7), (low + 0.28, 0.95), (low + 0.14, 0.95)]
         points = [room.camera.project((a, b, z1 - 0.22)) for a, b in lamp]
         room.canvas.polygon(points, (1.0, 0.9, 0.68), lamp=True)
@@ -275,9 +267,7 @@ def bed(room: Room, x: float, tone: Tint) -> None:
     room.box((x - 0.87, 0.55, z1 - 0.85), (x + 0.87, 0.61, z1 - 0.58), white, soft=0.08)
 
 
-def cupboards(
-    room: Room, x0: float, x1: float, low: float, high: float, deep: float, front: Material
-) -> None:
+def cupboards(room: Room, x0: float, x1: float, low: float, high: float, deep: float, front: Material) -> None:
     z = room.depth - deep
     room.box((x0, low, z), (x1, high, room.depth), front)
     face = Face((x0, low, z), (1, 0, 0), (0, 1, 0), x1 - x0, high - low)
@@ -285,9 +275,7 @@ def cupboards(
     steel = materials.plain((0.35, 0.34, 0.33))
     for i in range(count):
         u0, u1 = (x1 - x0) * i / count + 0.02, (x1 - x0) * (i + 1) / count - 0.02
-        room.canvas.paint(
-            room.camera, face.part(u0, 0.05, u1, high - low - 0.03), front, (0.8, 1.0), soft=0.05
-        )
+        room.canvas.paint(room.camera, face.part(u0, 0.05, u1, high - low - 0.03), front, (0.8, 1.0), soft=0.05)
         v = high - low - 0.12 if low < 0.5 else 0.12
         room.canvas.paint(room.camera, face.part(u0 + 0.12, v, u1 - 0.12, v + 0.025), steel)
 
@@ -353,9 +341,7 @@ def island(room: Room, front: Material, stone: Material) -> None:
         shade = ((-0.17, 1.75), (0.17, 1.75), (0.05, 1.97), (-0.05, 1.97))
         room.canvas.polygon([room.camera.project((x + a, b, z)) for a, b in shade], (0.14, 0.14, 0.15))
         bulb = ((-0.13, 1.72), (0.13, 1.72), (0.15, 1.76), (-0.15, 1.76))
-        room.canvas.polygon(
-            [room.camera.project((x + a, b, z)) for a, b in bulb], (1.0, 0.9, 0.65), lamp=True
-        )
+        room.canvas.polygon([room.camera.project((x + a, b, z)) for a, b in bulb], (1.0, 0.9, 0.65), lamp=True)
 
 
 def dining_table(room: Room) -> None:
@@ -412,9 +398,7 @@ def bathtub(room: Room, x: float, z: float) -> None:
         return [camera.project((x + wide * math.cos(t), y, z + deep * math.sin(t))) for t in turns]
 
     room.floor_shadow(x - 0.85, z - 0.5, x + 0.85, z + 0.45)
-    levels = [
-        (0.03 + 0.57 * i / 10, 0.66 + 0.24 * (i / 10) ** 1.4, 0.3 + 0.13 * (i / 10) ** 1.2) for i in range(11)
-    ]
+    levels = [(0.03 + 0.57 * i / 10, 0.66 + 0.24 * (i / 10) ** 1.4, 0.3 + 0.13 * (i / 10) ** 1.2) for i in range(11)]
     for y, wide, deep in levels:
         shade = 0.62 + 0.34 * (y / 0.6)
         canvas.polygon(ring(y, wide, deep), (shade, shade, shade * 1.01))
@@ -443,8 +427,7 @@ def shower(room: Room, side: int) -> None:
         canvas.polygon(rail, steel)
     for ax, az in ((inner, z0), (inner, z1)):
         post = [
-            camera.project((ax + d, y, az))
-            for d, y in ((-0.015, 0.08), (0.015, 0.08), (0.015, 2.0), (-0.015, 2.0))
+            camera.project((ax + d, y, az)) for d, y in ((-0.015, 0.08), (0.015, 0.08), (0.015, 2.0), (-0.015, 2.0))
         ]
         canvas.polygon(post, steel)
     middle = (x0 + x1) / 2

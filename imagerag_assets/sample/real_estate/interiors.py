@@ -120,9 +120,7 @@ def _shell(room: Room) -> None:
             (corner - 0.12, HEIGHT),
         ]
         canvas.shadow([camera.project((x, y, depth)) for x, y in edge], 0.16, 0.02)
-    seam = [
-        camera.project((x, y, depth)) for x, y in ((-half, -0.1), (half, -0.1), (half, 0.1), (-half, 0.1))
-    ]
+    seam = [camera.project((x, y, depth)) for x, y in ((-half, -0.1), (half, -0.1), (half, 0.1), (-half, 0.1))]
     canvas.shadow(seam, 0.2, 0.012)
 
 
@@ -141,9 +139,7 @@ def _window(room: Room, centre: float) -> None:
     wall, camera, canvas = room.back, room.camera, room.canvas
     u = room.half + centre - wide / 2
     frame = materials.plain((0.97, 0.97, 0.96))
-    canvas.paint(
-        camera, wall.part(u - 0.09, low - 0.09, u + wide + 0.09, low + tall + 0.09), frame, (0.9, 1.0)
-    )
+    canvas.paint(camera, wall.part(u - 0.09, low - 0.09, u + wide + 0.09, low + tall + 0.09), frame, (0.9, 1.0))
     canvas.paint(camera, wall.part(u, low, u + wide, low + tall), _view, lamp=True)
     bars = 3 if large else 2
     for i in range(1, bars):
@@ -155,9 +151,7 @@ def _window(room: Room, centre: float) -> None:
         curtain = materials.fabric(TEXTILES["grey" if large else "white"])
         for at in (u - 0.5, u + wide + 0.08):
             for fold in range(4):
-                strip = wall.part(
-                    at + fold * 0.105, 0.06 if large else low - 0.3, at + fold * 0.105 + 0.11, 2.5
-                )
+                strip = wall.part(at + fold * 0.105, 0.06 if large else low - 0.3, at + fold * 0.105 + 0.11, 2.5)
                 canvas.paint(camera, strip, curtain, (1.05, 1.25), soft=0.05)
     spill = 1.0 if large else 0.6
     floor = [(centre - wide / 2, room.depth - 0.3), (centre + wide / 2, room.depth - 0.3)]
@@ -218,9 +212,7 @@ def _kitchen(room: Room, side: int) -> None:
     half, depth = room.half, room.depth
     tone = _CABINETS[str(room.facts["cabinets"])]
     front = materials.wood(tone) if room.facts["cabinets"] == "wooden" else materials.plain(tone, 0.03)
-    stone = (
-        materials.marble() if room.facts["cabinets"] != "white" else materials.plain((0.25, 0.25, 0.26), 0.1)
-    )
+    stone = materials.marble() if room.facts["cabinets"] != "white" else materials.plain((0.25, 0.25, 0.26), 0.1)
     window_at = side * 0.9
     splash = room.back.part(0, 0.9, 2 * half, 1.5)
     room.canvas.paint(room.camera, splash, materials.wall_tiles((0.86, 0.87, 0.86)), (0.85, 0.95))

@@ -98,9 +98,7 @@ def _coursed(tone: Tint, mortar: Tint, long: float, high: float, joint: float, s
         joints = (v - row * high < joint) | ((along - column) * long < joint)
         bright = 1 - spread + 2 * spread * _cells(row, column) + 0.2 * (clouds(u, v, 40) - 0.5)
         line = joints.astype(np.float32)[:, None] * _visible(pixel, joint)
-        return np.asarray(
-            _rgb(tone, bright) * (1 - line) + np.array(mortar, dtype=np.float32) * line, np.float32
-        )
+        return np.asarray(_rgb(tone, bright) * (1 - line) + np.array(mortar, dtype=np.float32) * line, np.float32)
 
     return colours
 
@@ -119,9 +117,7 @@ def timber(tone: Tint) -> Material:
     def colours(u: Floats, v: Floats, pixel: float) -> Floats:
         row = np.floor(v / 0.24)
         edge = (v - row * 0.24 < 0.03).astype(np.float32) * _visible(pixel, 0.03)
-        bright = (
-            0.82 + 0.2 * _cells(row, row) + 0.25 * (clouds(u, v + row, 12) * grain(u * 0.05, v, 90) - 0.2)
-        )
+        bright = 0.82 + 0.2 * _cells(row, row) + 0.25 * (clouds(u, v + row, 12) * grain(u * 0.05, v, 90) - 0.2)
         return _rgb(tone, bright * (1 - 0.5 * edge))
 
     return colours

@@ -136,9 +136,7 @@ def _rooms(facts: Facts, house: Box, rng: np.random.Generator) -> list[_Room]:
     placed: list[_Room] = []
     for stack, left, right in zip(stacks, edges, edges[1:], strict=False):
         heights = np.array([big.get(room.kind, 1.0) * rng.uniform(0.9, 1.1) for room in stack])
-        levels = house[1] + np.concatenate(([0.0], np.cumsum(heights / heights.sum()))) * (
-            house[3] - house[1]
-        )
+        levels = house[1] + np.concatenate(([0.0], np.cumsum(heights / heights.sum()))) * (house[3] - house[1])
         for room, top, bottom in zip(stack, levels, levels[1:], strict=False):
             room.box = (float(left), float(top), float(right), float(bottom))
             placed.append(room)
@@ -245,9 +243,7 @@ def _walls(pen: Pen, rooms: Sequence[_Room], house: Box, rng: np.random.Generato
         if y1 < house[3] - 1:
             _door(pen, (x0 + (x1 - x0) * float(rng.uniform(0.05, 0.1)), y1), along="x")
         if x1 < house[2] - 1:
-            neighbours = [
-                r.box for r in rooms if abs(r.box[0] - x1) < 1 and r.box[1] < y1 - 60 and r.box[3] > y0 + 60
-            ]
+            neighbours = [r.box for r in rooms if abs(r.box[0] - x1) < 1 and r.box[1] < y1 - 60 and r.box[3] > y0 + 60]
             if neighbours and (i % 2 == 0 or y0 < house[1] + 1):
                 low, high = max(y0, neighbours[0][1]), min(y1, neighbours[0][3])
                 _door(pen, (x1, (low + high) / 2 - 16), along="y")
@@ -285,11 +281,7 @@ def _entrance(pen: Pen, at: tuple[float, float], along: str) -> None:
 def _window(pen: Pen, at: tuple[float, float], along: str) -> None:
     x, y = at
     long, thick = 30.0, 5.0
-    box = (
-        (x - long, y - thick, x + long, y + thick)
-        if along == "x"
-        else (x - thick, y - long, x + thick, y + long)
-    )
+    box = (x - long, y - thick, x + long, y + thick) if along == "x" else (x - thick, y - long, x + thick, y + long)
     pen.clear(box)
     pen.rectangle(box, 1.0)
     pen.line([(box[0], y), (box[2], y)] if along == "x" else [(x, box[1]), (x, box[3])], 0.8)
@@ -325,9 +317,7 @@ def _labels(pen: Pen, rooms: Sequence[_Room], facts: Facts, rng: np.random.Gener
 def _dimensions(pen: Pen, rooms: Sequence[_Room], house: Box) -> None:
     """Chains of dimensions above and to the left: columns, the first column's rooms, the whole."""
     xs = sorted({round(v, 3) for room in rooms for v in (room.box[0], room.box[2])})
-    ys = sorted(
-        {round(v, 3) for room in rooms if room.box[0] == house[0] for v in (room.box[1], room.box[3])}
-    )
+    ys = sorted({round(v, 3) for room in rooms if room.box[0] == house[0] for v in (room.box[1], room.box[3])})
     for values, at in ((xs, 66.0), ([house[0], house[2]], 44.0)):
         pen.line([(values[0], at), (values[-1], at)], 0.8)
         for a, b in pairwise(values):

@@ -33,18 +33,12 @@ QUERIES: tuple[SampleQuery, ...] = (
         _all(building="detached house", wall="brick", garage=True),
     ),
     SampleQuery("little country cottage buried in snow", "by_look", _SNOWY_COTTAGE),
-    SampleQuery(
-        "property shot after sunset, lights on inside", "by_look", _all(kind="exterior", light="dusk")
-    ),
+    SampleQuery("property shot after sunset, lights on inside", "by_look", _all(kind="exterior", light="dusk")),
     SampleQuery("thatch roof", "by_look", _all(kind="exterior", roof="thatched")),
-    SampleQuery(
-        "flats where each floor gets a balcony", "by_look", _all(building="apartment block", balcony=True)
-    ),
+    SampleQuery("flats where each floor gets a balcony", "by_look", _all(building="apartment block", balcony=True)),
     SampleQuery("which houses already have solar on the roof?", "by_look", _all(kind="exterior", solar=True)),
     SampleQuery("terraced street houses in red brick", "by_look", _all(building="townhouses", wall="brick")),
-    SampleQuery(
-        "wooden facade, surrounded by woodland", "by_look", _all(kind="exterior", wall="timber", trees=True)
-    ),
+    SampleQuery("wooden facade, surrounded by woodland", "by_look", _all(kind="exterior", wall="timber", trees=True)),
     SampleQuery("cook's island in the middle, timber flooring", "by_look", _ISLAND),
     SampleQuery("blue painted room to sleep in", "by_look", _all(room="bedroom", wall_colour="blue")),
     SampleQuery("cosy sitting room, logs burning", "by_look", _FIRE),
@@ -52,12 +46,8 @@ QUERIES: tuple[SampleQuery, ...] = (
     SampleQuery("freestanding tub next to huge window", "by_look", _BATH),
     SampleQuery("home library, lots of books on shelves", "by_look", _all(kind="interior", bookshelf=True)),
     SampleQuery("green couch", "by_look", _all(kind="interior", sofa=True, sofa_colour="green")),
-    SampleQuery(
-        "old style blue technical print of a house layout", "by_look", _all(kind="plan", style="blueprint")
-    ),
-    SampleQuery(
-        "white house, red tiles, evening", "by_look", _all(wall="white render", roof="red", light="dusk")
-    ),
+    SampleQuery("old style blue technical print of a house layout", "by_look", _all(kind="plan", style="blueprint")),
+    SampleQuery("white house, red tiles, evening", "by_look", _all(wall="white render", roof="red", light="dusk")),
     SampleQuery("agence du vieux port", "by_text", _all(sign="board", agency="Agence du Vieux Port"), "fr"),
     SampleQuery("06 48 22 19 73", "by_text", _all(sign="board", phone="06 48 22 19 73"), "fr"),
     SampleQuery("annonce réf ML-2841", "by_text", _all(sign="watermark", reference="Réf. ML-2841"), "fr"),
@@ -65,9 +55,7 @@ QUERIES: tuple[SampleQuery, ...] = (
     SampleQuery("mill lane", "by_text", _all(sign="street", street="MILL LANE")),
     SampleQuery("hartley and stone boards", "by_text", _all(sign="board", agency="Hartley & Stone")),
     SampleQuery("under offer", "by_text", _all(sign="board", offer="UNDER OFFER")),
-    SampleQuery(
-        "déjà vendu, cabinet périgord", "by_text", _all(sign="board", agency="Cabinet Périgord"), "fr"
-    ),
+    SampleQuery("déjà vendu, cabinet périgord", "by_text", _all(sign="board", agency="Cabinet Périgord"), "fr"),
     SampleQuery("kingsley court drawings", "by_text", _all(kind="plan", title="Kingsley Court")),
     SampleQuery(
         "villa avec piscine, agence du vieux port",
@@ -112,32 +100,24 @@ QUERIES: tuple[SampleQuery, ...] = (
         "",
         "by_example",
         _VILLA_POOL,
-        example=example_scene(
-            1, building="villa", wall="white render", roof="flat", light="sunny", pool=True
-        ),
+        example=example_scene(1, building="villa", wall="white render", roof="flat", light="sunny", pool=True),
     ),
     SampleQuery(
         "",
         "by_example",
         _SNOWY_COTTAGE,
-        example=example_scene(
-            2, building="cottage", wall="stone", roof="snow-covered", light="snow", chimney=True
-        ),
+        example=example_scene(2, building="cottage", wall="stone", roof="snow-covered", light="snow", chimney=True),
     ),
     SampleQuery(
         "",
         "by_example",
         _ISLAND,
-        example=example_scene(
-            3, room="kitchen", wall_colour="white", floor="wood", cabinets="blue", island=True
-        ),
+        example=example_scene(3, room="kitchen", wall_colour="white", floor="wood", cabinets="blue", island=True),
     ),
     SampleQuery(
         "",
         "by_example",
         _BATH,
-        example=example_scene(
-            4, room="bathroom", wall_colour="blue", floor="tile", bathtub=True, large_window=True
-        ),
+        example=example_scene(4, room="bathroom", wall_colour="blue", floor="tile", bathtub=True, large_window=True),
     ),
 )

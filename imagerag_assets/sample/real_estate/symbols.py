@@ -232,9 +232,7 @@ def _car(pen: Pen, box: Box) -> None:
     wide = box[2] - box[0]
     pen.rounded(box, wide * 0.28, 1.8, tint=(225, 226, 228))
     pen.rounded(_part(box, 0.12, 0.3, 0.88, 0.8), wide * 0.16, 1.3)
-    pen.polygon(
-        [_inside(box, x, y) for x, y in ((0.14, 0.4), (0.2, 0.28), (0.8, 0.28), (0.86, 0.4))], 1.3, fill=True
-    )
+    pen.polygon([_inside(box, x, y) for x, y in ((0.14, 0.4), (0.2, 0.28), (0.8, 0.28), (0.86, 0.4))], 1.3, fill=True)
     pen.polygon(
         [_inside(box, x, y) for x, y in ((0.18, 0.74), (0.24, 0.82), (0.76, 0.82), (0.82, 0.74))],
         1.3,
@@ -295,9 +293,7 @@ def _rosette(pen: Pen, box: Box, leaves: int) -> None:
         tip = (x + radius * math.cos(angle), y + radius * math.sin(angle))
         sides = []
         for turn in (-0.34, 0.34):
-            sides.append(
-                (x + radius * 0.55 * math.cos(angle + turn), y + radius * 0.55 * math.sin(angle + turn))
-            )
+            sides.append((x + radius * 0.55 * math.cos(angle + turn), y + radius * 0.55 * math.sin(angle + turn)))
         pen.polygon([(x, y), sides[0], tip, sides[1]], 1.1, tint=_LEAF)
 
 

@@ -122,9 +122,7 @@ def consistent(facts: FactDict) -> FactDict:
 def random_interior(rng: np.random.Generator) -> FactDict:
     """Facts of a room with its furniture."""
     room = pick(rng, ("kitchen", "living room", "bedroom", "bathroom"))
-    floors = {"kitchen": ("wood", "tile"), "bathroom": ("tile", "tile", "wood")}.get(
-        room, ("wood", "carpet", "tile")
-    )
+    floors = {"kitchen": ("wood", "tile"), "bathroom": ("tile", "tile", "wood")}.get(room, ("wood", "carpet", "tile"))
     facts: FactDict = {
         "kind": "interior",
         "room": room,
@@ -325,9 +323,7 @@ def _furniture(facts: Facts, rng: np.random.Generator) -> list[str]:
         words.append(f"a {facts['bed_colour']} {pick(rng, ('bed', 'bedspread', 'double bed'))}")
     if facts["room"] == "bathroom":
         tub = ("a bathtub", "a free-standing bath", "a white bathtub")
-        words.append(
-            pick(rng, tub if facts["bathtub"] else ("a shower", "a glass shower cabin", "a walk-in shower"))
-        )
+        words.append(pick(rng, tub if facts["bathtub"] else ("a shower", "a glass shower cabin", "a walk-in shower")))
     extra = {
         "fireplace": ("a burning fireplace", "an open fire", "a fireplace"),
         "piano": ("a grand piano", "a black piano", "a black grand piano"),
