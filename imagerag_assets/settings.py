@@ -196,6 +196,8 @@ def load_settings(path: Path | None = None) -> Settings:
     if named is not None and not file.is_file():
         raise SettingsError(f"The settings file {file} does not exist. Create it, or unset IMAGERAG_SETTINGS.")
     values = _read_yaml(file) if file.is_file() else {}
+    if "root" in values:
+        raise SettingsError(f"{file} is not valid:\n  root: unknown key{_suggestion(('root',))}")
     values["root"] = file.parent
     if url := os.environ.get("IMAGERAG_DATABASE_URL"):
         values["database"] = {"url": url}
@@ -216,7 +218,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise SettingsError(f"{file} must hold keys and values at its top level, not a {type(values).__name__}.")
-    return values
+    return {str(key): value for key, value in values.items()}
 
 
 def _explain(file: Path, error: ValidationError) -> str:
@@ -238,6 +240,6 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
             continue
         field = section.model_fields[part]
         section = Collection if part == "collections" else field.annotation
-    known = list(section.model_fields)
+    known = sorted(set(section.model_fields) - {"root"})
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(sorted(set(known) - {'root'}))}"
+    return f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(known)}"

@@ -83,6 +83,7 @@ class Database:
 
     def _prepare(self) -> None:
         """Say clearly what is wrong with the database before the pool hides it behind a time-out."""
+        _require_readable(self.url)
         try:
             with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
                 _require_pgvector(connection)
@@ -91,6 +92,11 @@ class Database:
             raise DatabaseError(
                 f"database.url: the connection to {_without_password(self.url)} failed: {_first_line(error)} "
                 "Check that the server runs and that the URL's host, port, user and database are right."
+            ) from None
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise DatabaseError(
+                f"database.url: the user of {_without_password(self.url)} may not set up the tables: "
+                f"{_first_line(error)} Grant it CREATE on the database, or name another user."
             ) from None
 
     @contextmanager
@@ -129,10 +135,27 @@ def _configure(connection: Connection) -> None:
     connection.commit()
 
 
+def _require_readable(url: str) -> None:
+    """Refuse a malformed URL here: the driver's own message about it quotes the password."""
+    try:
+        host = str(psycopg.conninfo.conninfo_to_dict(url).get("host") or "")
+    except psycopg.ProgrammingError:
+        host = "@"
+    # An unencoded @ in a password ends up in the host, with the rest of the password.
+    if "@" in host:
+        raise DatabaseError(
+            "database.url cannot be read. Write postgresql://user:password@host:5432/name, and percent-encode special "
+            "characters in the password (@ is %40, / is %2F, % is %25, a space is %20)."
+        ) from None
+
+
 def _require_pgvector(connection: Connection) -> None:
     """Create the extension where it is available and allowed; say what is missing where it is not."""
     try:
         connection.execute("create extension if not exists vector")
+    except psycopg.errors.UniqueViolation:
+        # Another process created it at the same moment: "if not exists" looks before that one commits.
+        pass
     except psycopg.Error as error:
         raise DatabaseError(
             f"database.url: the server has no usable pgvector: {_first_line(error)} Install pgvector 0.8 or later on "

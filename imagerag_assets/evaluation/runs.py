@@ -73,16 +73,11 @@ def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageRep
 
 
 def evaluation_fingerprint(connection: Connection) -> str:
-    """What decides the rankings: the live rows, the calibration, the benchmarks, the search code."""
+    """What decides the rankings: the live rows, the benchmarks, the search code."""
     generation = generations.live(connection)
-    calibration = connection.execute(
-        'select collection, leg, knows, "offset", slope from leg_calibration where generation = %s order by 1, 2',
-        (generation.number,),
-    ).fetchall()
     benchmarks = connection.execute("select benchmark, digest from benchmarks order by benchmark").fetchall()
     return fingerprint(
         index=index.index_digest(connection, generation),
-        calibration=calibration,
         benchmarks=benchmarks,
         methods=METHODS,
         search=SEARCH_VERSION,

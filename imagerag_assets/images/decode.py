@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from imagerag_assets.errors import ItemError
 from imagerag_assets.settings import Limits
@@ -26,6 +27,16 @@ _EXIF_SHOWN = (
     "Artist",
     "Copyright",
 )
+_BROKEN_EXIF = (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,9 @@ def decode(data: bytes, limits: Limits) -> DecodedImage:
         raise ItemError("too_large", str(error)) from None
     except UnidentifiedImageError:
         raise ItemError("not_an_image", "The bytes are of no image format that can be read.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError) as error:
+    # Broken files make decoders raise nearly anything: struct.error (JPEG's EXIF), RuntimeError (AVIF),
+    # NotImplementedError (DDS). None of it may end a run over a folder.
+    except Exception as error:  # noqa: BLE001
         # Pillow has no class for a file that ends early; its messages are all there is to tell by.
         cut_off = any(word in str(error).lower() for word in ("truncated", "unexpected end", "eof", "incomplete"))
         reason = "truncated" if cut_off or isinstance(error, EOFError) else "decode_error"
@@ -75,12 +88,21 @@ def _load(opened: Image.Image, limits: Limits) -> DecodedImage:
         )
     exif = _exif(opened)
     opened.load()
-    return DecodedImage(to_rgb(ImageOps.exif_transpose(opened)), opened.format or "?", opened.mode, exif)
+    return DecodedImage(to_rgb(_upright(opened)), opened.format or "?", opened.mode, exif)
+
+
+def _upright(opened: Image.Image) -> Image.Image:
+    """Turn as EXIF says. ImageOps.exif_transpose also writes the EXIF anew, and fails where any tag of it is broken."""
+    try:
+        turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+    except _BROKEN_EXIF:
+        return opened
+    return opened if turn is None else opened.transpose(turn)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """RGB, with transparency on white and 16-bit grey scaled to 8."""
-    if image.mode == "RGB":
+    if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith(("I;16", "I", "F")):
         grey = np.asarray(image, dtype=np.float32)
@@ -99,7 +121,7 @@ def _exif(opened: Image.Image) -> dict[str, str]:
     try:
         found = opened.getexif()
         values: dict[int, Any] = {**found, **found.get_ifd(ExifTags.IFD.Exif)}
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError):
+    except _BROKEN_EXIF:
         # Broken EXIF in a good picture is common and costs only the facts.
         return {}
     named = {ExifTags.TAGS.get(tag, ""): value for tag, value in values.items()}

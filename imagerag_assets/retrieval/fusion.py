@@ -1,20 +1,20 @@
-"""How the legs' scores become one: the guide's reciprocal rank fusion, and calibrated evidence.
+"""How the legs' scores become one: the guide's reciprocal rank fusion, and the evidence of standardised scores.
 
 Evidence of a leg is the logarithm of how much more likely its score is for the right image than for any other:
 
     evidence(x) = ln(1 − π + π · exp(α + β · x))
 
-x is the leg's standardised score: standard deviations above the collection's background for the vector legs, the share
-of the best possible BM25 score for the lexical leg. π is how often the leg knows anything about a query: a leg that
-knows nothing can add or take away next to nothing (ln(1 − π)); α and β are the slope of the log-likelihood ratio where
-it does know. `calibration` measures the three per collection and leg.
+x is the leg's standardised score: standard deviations above the background of this search for the vector legs, the
+share of the best possible BM25 score for the lexical leg. π is how often the leg knows anything about a query: a low
+score can take away no more than ln(1 − π), so that a leg that knows nothing does not drown the one that does. α and β
+are the log-likelihood ratio where it does know; for two normal distributions of equal spread, β apart, α is −β²/2.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagerag_assets.retrieval.methods import Method
+from imagerag_assets.retrieval.methods import Leg, Method
 
 # The guide's weighted reciprocal rank fusion: k from Cormack, Clarke & Büttcher (2009), 0.7 for the visual leg.
 RRF_K = 60
@@ -22,22 +22,23 @@ RRF_VISUAL = 0.7
 
 
 @dataclass(frozen=True)
-class LegCalibration:
-    """π, α and β of one leg in one collection."""
+class LegEvidence:
+    """π, α and β of one leg."""
 
     knows: float
     offset: float
     slope: float
 
 
-DEFAULT_CALIBRATION = {
-    "clip": LegCalibration(0.5, -4.0, 2.0),
-    "description": LegCalibration(0.5, -4.0, 2.0),
-    "text": LegCalibration(0.5, -3.0, 12.0),
+# One setting for all collections, chosen where the legs' worth differs most: photos without text whose encoder knows
+# something, and screenshots whose encoder knows nothing (docs/fusion.md has the figures).
+EVIDENCE: dict[Leg, LegEvidence] = {
+    "clip": LegEvidence(0.5, -4.5, 3.0),
+    "description": LegEvidence(0.3, -0.5, 1.0),
+    "text": LegEvidence(0.8, -2.0, 30.0),
 }
-"""Used for a collection that is too small to measure its own."""
 
-_STANDARDISED = {"clip": "clip_z", "description": "description_z", "text": "text_share"}
+_STANDARDISED: dict[Leg, str] = {"clip": "clip_z", "description": "description_z", "text": "text_share"}
 
 
 def score_expressions(method: Method) -> tuple[str, str]:
@@ -53,11 +54,11 @@ def score_expressions(method: Method) -> tuple[str, str]:
     return method, method
 
 
-def default_parameters() -> dict[str, float]:
-    """Query parameters of search.sql for collections without a calibration of their own."""
+def parameters() -> dict[str, float]:
+    """Query parameters of the evidence expression."""
     return {
         f"{leg}_{name}": value
-        for leg, one in DEFAULT_CALIBRATION.items()
+        for leg, one in EVIDENCE.items()
         for name, value in (("knows", one.knows), ("offset", one.offset), ("slope", one.slope))
     }
 
@@ -65,7 +66,8 @@ def default_parameters() -> dict[str, float]:
 def _evidence() -> str:
     """The sum of all legs' evidence; a leg that did not run says nothing. exp is cut off where it would overflow."""
     parts = [
-        f"coalesce(ln(1 - {leg}_knows + {leg}_knows * exp(least({leg}_offset + {leg}_slope * {x}, 60))), 0)"
-        for leg, x in _STANDARDISED.items()
+        f"coalesce(ln(1 - %({leg}_knows)s + %({leg}_knows)s"
+        f" * exp(least(%({leg}_offset)s + %({leg}_slope)s * {score}, 60))), 0)"
+        for leg, score in _STANDARDISED.items()
     ]
     return "(" + " + ".join(parts) + ")"

@@ -157,8 +157,7 @@ def run_search(
         "tile_candidates": 4 * settings.candidates,
         "background": _BACKGROUND,
         "limit": limit,
-        "generation": generation.number,
-        **fusion.default_parameters(),
+        **fusion.parameters(),
     }
     with connection.cursor(row_factory=dict_row) as cursor:
         return [_result(row) for row in cursor.execute(statement, parameters).fetchall()]

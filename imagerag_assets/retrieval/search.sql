@@ -61,24 +61,13 @@ background as (
     from scored where sampled
 ),
 standardised as (
-    select s.*, k.*,
+    select s.*,
            (s.clip - b.clip_mean) / b.clip_spread as clip_z,
            (s.description - b.description_mean) / b.description_spread as description_z,
            coalesce(s.text, 0) / nullif(m.score, 0) as text_share
     from scored s
     cross join background b
     cross join best m
-    left join lateral (
-        select coalesce(max(knows) filter (where leg = 'clip'), %(clip_knows)s) as clip_knows,
-               coalesce(max("offset") filter (where leg = 'clip'), %(clip_offset)s) as clip_offset,
-               coalesce(max(slope) filter (where leg = 'clip'), %(clip_slope)s) as clip_slope,
-               coalesce(max(knows) filter (where leg = 'description'), %(description_knows)s) as description_knows,
-               coalesce(max("offset") filter (where leg = 'description'), %(description_offset)s) as description_offset,
-               coalesce(max(slope) filter (where leg = 'description'), %(description_slope)s) as description_slope,
-               coalesce(max(knows) filter (where leg = 'text'), %(text_knows)s) as text_knows,
-               coalesce(max("offset") filter (where leg = 'text'), %(text_offset)s) as text_offset,
-               coalesce(max(slope) filter (where leg = 'text'), %(text_slope)s) as text_slope
-        from leg_calibration c where c.generation = %(generation)s and c.collection = s.collection) k on true
     where s.candidate
 ),
 -- Duplicates show once: of every group the image that its leg likes best.

@@ -134,18 +134,6 @@ create table generations (
 );
 create unique index generations_one_live on generations (status) where status = 'live';
 
--- What a leg's score is worth in one collection, measured without labels when the index changes.
-create table leg_calibration (
-    generation   integer not null references generations on delete cascade,
-    collection   text not null,
-    leg          text not null check (leg in ('clip', 'description', 'text')),
-    knows        double precision not null check (knows between 0 and 1),
-    "offset"     double precision not null,
-    slope        double precision not null,
-    images       integer not null,          -- in the collection when it was measured
-    primary key (generation, collection, leg)
-);
-
 create table benchmarks (
     benchmark    text primary key,          -- the collection's name
     digest       text not null,             -- of the files' bytes
