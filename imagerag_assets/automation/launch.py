@@ -82,6 +82,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
             data = event.step_failure_data
             if data.user_failure_data and data.user_failure_data.description:
                 return data.user_failure_data.description
-            if data.error:
-                return f"{event.step_key}: {data.error.message.strip()}"
+            if error := data.error:
+                while error.cause:
+                    error = error.cause
+                return f"{event.step_key}: {error.message.strip()}"
     return "The run failed; see it in the Dagster UI."

@@ -9,18 +9,19 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from PIL import Image
 from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
-from imagerag_assets.images.decode import to_rgb
+from imagerag_assets.images.decode import decode
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.methods import METHODS, Method
 from imagerag_assets.retrieval.search import SEARCH_VERSION, Query, Result, encode_query, run_search
+from imagerag_assets.settings import Limits
 
 STAGE = "retrieval_runs"
 DEPTH = 20
@@ -59,7 +60,7 @@ def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageRep
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
         generation = generations.live(connection)
         current = evaluation_fingerprint(connection)
-        asked = _asked(connection)
+        asked = _asked(connection, project.settings.limits)
         total = len(asked) * len(METHODS)
         newest = connection.execute("select fingerprint from evaluations order by evaluation desc limit 1").fetchone()
         if newest is not None and newest[0] == current:
@@ -84,19 +85,14 @@ def evaluation_fingerprint(connection: Connection) -> str:
     )
 
 
-def _asked(connection: Connection) -> list[_Asked]:
+def _asked(connection: Connection, limits: Limits) -> list[_Asked]:
     rows = connection.execute(
         "select benchmark, query_id, text, image from benchmark_queries order by benchmark, query_id"
     ).fetchall()
     return [
-        _Asked(benchmark, query_id, Query(text, _picture(image) if image else None))
+        _Asked(benchmark, query_id, Query(text, decode(Path(image).read_bytes(), limits).image if image else None))
         for benchmark, query_id, text, image in rows
     ]
-
-
-def _picture(path: str) -> Image.Image:
-    with Image.open(path) as opened:
-        return to_rgb(opened)
 
 
 def _answers(

@@ -56,18 +56,19 @@ def decode(data: bytes, limits: Limits) -> DecodedImage:
     """
     if not data:
         raise ItemError("empty", "The file has no bytes.")
-    if len(data) > limits.max_bytes:
-        raise ItemError("too_large", f"{len(data):,} bytes; limits.max_bytes is {limits.max_bytes:,}.")
+    require_size(len(data), limits)
     try:
         with warnings.catch_warnings():
             # The limit below is ours and is an error, not a warning.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow's own would refuse what the settings allow; for a picture inside a file (ICO) it is the only one.
+            Image.MAX_IMAGE_PIXELS = limits.max_pixels
             with Image.open(io.BytesIO(data)) as opened:
                 return _load(opened, limits)
     except ItemError:
         raise
     except Image.DecompressionBombError as error:
-        raise ItemError("too_large", str(error)) from None
+        raise ItemError("too_large", f"{error} limits.max_pixels is {limits.max_pixels:,}.") from None
     except UnidentifiedImageError:
         raise ItemError("not_an_image", "The bytes are of no image format that can be read.") from None
     # Broken files make decoders raise nearly anything: struct.error (JPEG's EXIF), RuntimeError (AVIF),
@@ -77,6 +78,12 @@ def decode(data: bytes, limits: Limits) -> DecodedImage:
         cut_off = any(word in str(error).lower() for word in ("truncated", "unexpected end", "eof", "incomplete"))
         reason = "truncated" if cut_off or isinstance(error, EOFError) else "decode_error"
         raise ItemError(reason, f"{type(error).__name__}: {error}") from None
+
+
+def require_size(size_bytes: int, limits: Limits) -> None:
+    """Refuse a file of so many bytes, best before it is read. Raises `ItemError` with reason `too_large`."""
+    if size_bytes > limits.max_bytes:
+        raise ItemError("too_large", f"{size_bytes:,} bytes; limits.max_bytes is {limits.max_bytes:,}.")
 
 
 def _load(opened: Image.Image, limits: Limits) -> DecodedImage:
@@ -96,8 +103,8 @@ def _upright(opened: Image.Image) -> Image.Image:
     try:
         turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
     except _BROKEN_EXIF:
-        return opened
-    return opened if turn is None else opened.transpose(turn)
+        turn = None
+    return opened.copy() if turn is None else opened.transpose(turn)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -20,7 +20,7 @@ from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.errors import ItemError
-from imagerag_assets.images.decode import DECODE_VERSION, decode
+from imagerag_assets.images.decode import DECODE_VERSION, decode, require_size
 from imagerag_assets.images.hashing import (
     HASH_VERSION,
     THUMBNAIL_SIDE,
@@ -156,6 +156,7 @@ def _changed_files(connection: Connection, job: _Ingest) -> list[ListedFile]:
 def _look_inside(job: _Ingest, file: ListedFile) -> _Facts:
     content = None
     try:
+        require_size(file.size_bytes, job.limits)
         data = read_file(job.folder, file.uri)
         content = content_hash(data)
         found = decode(data, job.limits)

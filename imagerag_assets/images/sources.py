@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from imagerag_assets.errors import ItemError, SourceError
 from imagerag_assets.settings import SAMPLE_SCHEME, Collection, Settings
@@ -56,7 +59,7 @@ def list_files(folder: Path) -> Iterator[ListedFile]:
     be listed: a listing that ends early must not look like a deletion.
     """
 
-    def refuse(error: OSError) -> None:
+    def refuse(error: OSError) -> NoReturn:
         raise SourceError(f"The folder {error.filename} cannot be listed: {error.strerror}. Nothing was changed.")
 
     for parent, folders, names in os.walk(folder, onerror=refuse):
@@ -67,10 +70,18 @@ def list_files(folder: Path) -> Iterator[ListedFile]:
             path = Path(parent) / name
             try:
                 facts = path.stat()
-            except FileNotFoundError:
-                # Deleted between the listing and the look, or a dangling link: it is simply not there.
+            except OSError as error:
+                # Deleted between the listing and the look, or a link to nothing or to itself: it is simply not there.
+                if error.errno in (errno.ENOENT, errno.ELOOP):
+                    continue
+                refuse(error)
+            # To open a pipe would wait for ever.
+            if not stat.S_ISREG(facts.st_mode):
                 continue
-            yield ListedFile(path.relative_to(folder).as_posix(), facts.st_size, facts.st_mtime_ns)
+            uri = path.relative_to(folder).as_posix()
+            # Postgres holds no name that is not UTF-8: with its bytes spelled out it ends in quarantine, and is seen.
+            named = os.fsencode(uri).decode("utf-8", "backslashreplace")
+            yield ListedFile(named, facts.st_size, facts.st_mtime_ns)
 
 
 def read_file(folder: Path, uri: str) -> bytes:
