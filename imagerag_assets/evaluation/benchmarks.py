@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,12 +65,16 @@ class MissingImage(NamedTuple):
     quarantined: bool
 
 
-def load_benchmark(folder: Path) -> Benchmark:
-    """Read and check a benchmark's folder. Raises `BenchmarkError` with the file and the line."""
+def load_benchmark(folder: Path, source: Path | None = None) -> Benchmark:
+    """Read and check a benchmark's folder. Raises `BenchmarkError` with the file and the line.
+
+    An example picture is looked for in the folder, then in the collection's `source`.
+    """
     queries_file = folder / QUERIES
     qrels_file = next((folder / name for name in QRELS if (folder / name).is_file()), folder / QRELS[0])
     queries_lines, qrels_lines = _read(queries_file), _read(qrels_file)
-    queries = tuple(_queries(queries_file, queries_lines, folder.resolve()))
+    roots = [root.resolve() for root in (folder, source) if root is not None]
+    queries = tuple(_queries(queries_file, queries_lines, roots))
     qrels = tuple(_judgements(qrels_file, qrels_lines, {query.query_id for query in queries}))
     if not queries:
         raise BenchmarkError(f"{queries_file} holds no query. Add at least one line with _id and text.")
@@ -168,20 +172,20 @@ def _read(file: Path) -> list[str]:
         raise BenchmarkError(f"{file} cannot be read as UTF-8 text: {error}") from None
 
 
-def _queries(file: Path, lines: list[str], folder: Path) -> Iterator[Query]:
+def _queries(file: Path, lines: list[str], roots: Sequence[Path]) -> Iterator[Query]:
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{file}, line {number}"
-        query = _query(where, line, folder)
+        query = _query(where, line, roots)
         if query.query_id in seen:
             raise BenchmarkError(f"{where}: the query id {query.query_id!r} was line {seen[query.query_id]}'s.")
         seen[query.query_id] = number
         yield query
 
 
-def _query(where: str, line: str, folder: Path) -> Query:
+def _query(where: str, line: str, roots: Sequence[Path]) -> Query:
     try:
         values = json.loads(line)
     except ValueError as error:
@@ -195,9 +199,9 @@ def _query(where: str, line: str, folder: Path) -> Query:
     query = Query(
         query_id=_text(where, values, "_id"),
         text=_text(where, values, "text"),
-        image=_image(where, folder, image) if image else None,
-        kind=_text(where, metadata, "kind") or "unspecified",
-        language=_text(where, metadata, "language"),
+        image=_image(where, roots, image) if image else None,
+        kind=_text(where, metadata, "kind") or _text(where, values, "kind") or "unspecified",
+        language=_text(where, metadata, "language") or _text(where, values, "language"),
     )
     if not query.query_id:
         raise BenchmarkError(f"{where} has no _id.")
@@ -222,13 +226,15 @@ def _text(where: str, values: dict[str, Any], key: str) -> str:
     return value
 
 
-def _image(where: str, folder: Path, name: str) -> Path:
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder):
-        raise BenchmarkError(f"{where}: the image {name!r} lies outside {folder}. Copy it into there.")
-    if not path.is_file():
-        raise BenchmarkError(f"{where}: the image {name!r} does not exist in {folder}.")
-    return path
+def _image(where: str, roots: Sequence[Path], name: str) -> Path:
+    found = [(root / name).resolve() for root in roots]
+    inside = [path for path, root in zip(found, roots, strict=True) if path.is_relative_to(root)]
+    if not inside:
+        raise BenchmarkError(f"{where}: the image {name!r} lies outside {roots[0]}. Copy it into there.")
+    for path in inside:
+        if path.is_file():
+            return path
+    raise BenchmarkError(f"{where}: the image {name!r} does not exist in {' or '.join(map(str, roots))}.")
 
 
 def _judgements(file: Path, lines: list[str], query_ids: set[str]) -> Iterator[Judgement]:

@@ -17,6 +17,7 @@ from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.images.decode import decode
+from imagerag_assets.images.hashing import content_hash
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.methods import METHODS, Method
@@ -90,9 +91,15 @@ def _asked(connection: Connection, limits: Limits) -> list[_Asked]:
         "select benchmark, query_id, text, image from benchmark_queries order by benchmark, query_id"
     ).fetchall()
     return [
-        _Asked(benchmark, query_id, Query(text, decode(Path(image).read_bytes(), limits).image if image else None))
+        _Asked(benchmark, query_id, _by_example(text, Path(image), limits) if image else Query(text))
         for benchmark, query_id, text, image in rows
     ]
+
+
+def _by_example(text: str, file: Path, limits: Limits) -> Query:
+    """A query that does not find its own picture: an example from the collection would always be first."""
+    data = file.read_bytes()
+    return Query(text, decode(data, limits).image, content_hash(data))
 
 
 def _answers(

@@ -12,6 +12,7 @@ from imagerag_assets.settings import Dedup
 
 DEDUP_VERSION = 1
 _BLOCK = 512
+_FEW_WORDS = 3
 _BIT_COUNT = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
 
 
@@ -25,7 +26,7 @@ class Fingerprints:
     dhash: NDArray[np.uint8]
     vectors: NDArray[np.float32]
     words: Sequence[frozenset[str]]
-    """What OCR read in each: two dialogs may look alike and say different things."""
+    """The words in each that OCR is sure of. Texture that was read as letters would keep true duplicates apart."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def _neighbours(images: Fingerprints, rules: Dedup) -> dict[int, list[tuple[int,
         phash = _hamming(images.phash[rows], images.phash)
         dhash = _hamming(images.dhash[rows], images.dhash)
         cosine = images.vectors[rows] @ images.vectors.T
-        perceptual = (phash <= rules.phash_distance) & (dhash <= rules.dhash_distance)
-        semantic = (cosine >= rules.cosine) & (phash <= rules.semantic_phash_distance)
+        near_edges = dhash <= rules.dhash_distance
+        perceptual = near_edges & (phash <= rules.phash_distance) & (cosine >= rules.least_cosine)
+        semantic = near_edges & (phash <= rules.far_phash_distance) & (cosine >= rules.cosine)
         for offset, other in zip(*np.nonzero(perceptual | semantic), strict=True):
             row = start + int(offset)
             if row == other or not _same_words(images.words[row], images.words[other], rules.word_overlap):
@@ -86,6 +88,6 @@ def _hamming(some: NDArray[np.uint8], all_: NDArray[np.uint8]) -> NDArray[np.uin
 
 def _same_words(one: frozenset[str], other: frozenset[str], overlap: float) -> bool:
     """Whether the texts allow the images to be the same. With little text on either side they always do."""
-    if min(len(one), len(other)) < 3:
+    if min(len(one), len(other)) < _FEW_WORDS:
         return True
     return len(one & other) / min(len(one), len(other)) >= overlap

@@ -44,6 +44,8 @@ class Query:
 
     text: str = ""
     image: Image.Image | None = None
+    without: str = ""
+    """A content that must not be found: the example's own, when it is indexed itself."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class EncodedQuery:
     clip: FloatArray | None
     text: FloatArray | None
     terms: list[str] = field(default_factory=list)
+    without: str = ""
 
 
 def encode_query(project: Project, query: Query, method: Method = "hybrid") -> EncodedQuery:
@@ -95,7 +98,7 @@ def encode_query(project: Project, query: Query, method: Method = "hybrid") -> E
     if words and _uses(method, "description"):
         text = project.text_encoder().encode_texts([words])[0]
     found = list(dict.fromkeys(terms(words)))[:_MAXIMUM_TERMS] if _uses(method, "text") else []
-    return EncodedQuery(clip, text, found)
+    return EncodedQuery(clip, text, found, query.without)
 
 
 def _clip_vector(project: Project, words: str, image: Image.Image | None) -> FloatArray | None:
@@ -149,6 +152,7 @@ def run_search(
     parameters = {
         "collections": list(collections) or None,
         "terms": query.terms,
+        "without": query.without,
         "clip_vector": query.clip,
         "text_vector": query.text,
         "k1": _K1,

@@ -3,6 +3,7 @@
 with filtered as not materialized (
     select i.* from {images} i
     where (%(collections)s::text[] is null or i.collection = any(%(collections)s::text[]))
+      and i.content <> %(without)s
 ),
 corpus as (
     select count(*)::float8 as documents, greatest(coalesce(avg(i.terms), 0), 1)::float8 as mean_terms from filtered i

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,8 +35,6 @@ SettingsFile = Annotated[
 
 def main() -> None:
     """Run the command line; an error that a person can mend is one message and exit code 1."""
-    # The embedded server's library looks for a runtime folder that containers do not have, and warns each time.
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     try:
         app()
     except ImageragError as error:

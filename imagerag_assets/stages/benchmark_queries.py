@@ -27,7 +27,7 @@ def run(project: Project) -> StageReport:
     folders = {one.name: benchmark_folder(project, one) for one in settings.collections if one.benchmark}
     with project.database.connect() as connection:
         for name, folder in folders.items():
-            benchmark = load_benchmark(folder)
+            benchmark = load_benchmark(folder, project.source_folder(name))
             changed = store_benchmark(connection, name, benchmark)
             count = len(benchmark.queries)
             report.new += count if changed else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -32,11 +33,12 @@ def current_fingerprint(project: Project) -> str:
 
 # Images that have vectors. A group's members are compared with each other, so one new image concerns them all.
 _READY = """
-    select c.content, c.width::bigint * c.height as pixels, c.phash, c.dhash, e.embedding, coalesce(o.text, '') as text
+    select c.content, c.width::bigint * c.height as pixels, c.phash, c.dhash, e.embedding,
+           coalesce(o.words, '[]') as words
     from live_contents c
     join clip_embeddings e on e.content = c.content and e.tile_no = 0 and e.model = %(model)s
          and e.fingerprint = %(clip)s
-    left join ocr_text o on o.content = c.content
+    left join ocr_text o on o.content = c.content and o.fingerprint = %(ocr)s
     order by c.content
 """
 
@@ -47,7 +49,8 @@ def run(project: Project, options: RunOptions) -> StageReport:
     report = StageReport(STAGE)
     current = current_fingerprint(project)
     clip = clip_embeddings.stage(project)
-    parameters = {"model": clip.parameters["model"], "clip": clip.fingerprint}
+    ocr = ocr_text.stage(project).fingerprint
+    parameters = {"model": clip.parameters["model"], "clip": clip.fingerprint, "ocr": ocr}
     with project.database.connect() as connection:
         # One grouping at a time: two would each write half of a partition.
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
@@ -90,8 +93,13 @@ def _load(connection: Connection, parameters: dict[str, str]) -> Fingerprints:
         phash=_bits([row[2] for row in rows]),
         dhash=_bits([row[3] for row in rows]),
         vectors=vectors,
-        words=[frozenset(terms(row[5])) for row in rows],
+        words=[_sure_words(row[5]) for row in rows],
     )
+
+
+def _sure_words(words: list[list[Any]]) -> frozenset[str]:
+    """Terms of three letters and more that OCR read with a confidence of 0.7 and more (`ocr_text.words`)."""
+    return frozenset(term for word in words if word[5] >= 0.7 for term in terms(word[0]) if len(term) >= 3)
 
 
 def _bits(texts: list[str]) -> np.ndarray:

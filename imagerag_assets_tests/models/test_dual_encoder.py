@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import imagerag_assets
 from imagerag_assets.errors import ModelError
 from imagerag_assets.models import checkpoints
 from imagerag_assets.models.dual_encoder import (
@@ -255,7 +256,10 @@ def test_identities_are_known_without_loading_a_model(encoder: DualEncoder, word
 
 
 def test_image_size_is_what_the_tower_sees(encoder: DualEncoder, clip: DualEncoder) -> None:
-    assert encoder.image_size == 192
+    folder = Path(imagerag_assets.__file__).parent / "sample" / "dual_encoder"
+    processor = json.loads((folder / "preprocessor_config.json").read_text())
+
+    assert encoder.image_size == processor["size"]["height"]
     assert clip.image_size == 32
 
 
