@@ -75,7 +75,7 @@ def test_a_named_file_that_is_missing_is_an_error_and_an_unnamed_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defaults = load_settings()
-    assert [collection.source for collection in defaults.collections][0] == "sample://products"
+    assert defaults.collections[0].source == "sample://products"
     assert defaults.database.url == "embedded"
     assert defaults.data_path == (tmp_path / ".imagerag").resolve()
 

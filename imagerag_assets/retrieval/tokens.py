@@ -14,5 +14,6 @@ def terms(text: str) -> list[str]:
 
     No stemming: error codes, names and part numbers are what the lexical leg is for, and they have no stem.
     """
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    # In this order: what is one sign in print may be capitals when spelled out (№, ™).
+    plain = unicodedata.normalize("NFKD", text).casefold()
     return _TERM.findall("".join(char for char in plain if not unicodedata.combining(char)))

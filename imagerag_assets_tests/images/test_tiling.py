@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +47,7 @@ def test_the_tiles_form_a_grid_that_covers_every_pixel_and_overlaps_as_set(
     for found, length in ((columns, width), (rows, height)):
         assert found[0][0] == 0
         assert found[-1][1] == length
-        for (_, end), (start, _) in zip(found, found[1:], strict=False):
+        for (_, end), (start, _) in pairwise(found):
             assert end - start >= tiling.overlap
 
 

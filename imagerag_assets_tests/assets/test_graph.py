@@ -1,0 +1,368 @@
+"""The graph as Dagster sees it, and three real runs of all of it: from nothing, with nothing to do, with one picture."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+import yaml
+from psycopg import sql
+
+from imagerag_assets.assets.common import ProjectResource
+from imagerag_assets.automation.checks import CHECKS
+from imagerag_assets.database.connection import Connection, Database
+from imagerag_assets.definitions import build_defs, defs
+from imagerag_assets.retrieval import generations
+from imagerag_assets_tests.pictures import draw, write_pictures
+
+STAGES = {
+    "raw_images",
+    "tiles",
+    "ocr_text",
+    "vlm_descriptions",
+    "clip_embeddings",
+    "description_embeddings",
+    "deduped_set",
+    "pgvector_index",
+}
+OURS = STAGES | {"benchmark_queries", "retrieval_runs", "eval_report"}
+DBT = {"stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics"}
+COUNTS = {"new", "updated", "removed", "skipped", "failed", "pending", "seconds", "rate_per_second", "cost_usd"}
+PICTURES = 12
+
+
+def test_the_assets_have_the_names_that_the_users_say() -> None:
+    assert {key.to_user_string() for key in defs.resolve_asset_graph().executable_asset_keys} == OURS | DBT
+
+
+def test_every_asset_tells_what_it_is_who_owns_it_and_where_it_belongs() -> None:
+    for spec in defs.resolve_all_asset_specs():
+        name = spec.key.to_user_string()
+        assert spec.description, name
+        assert {"python", "dbt"} & spec.kinds, name
+        assert spec.owners == ["team:imagerag"], name
+        assert re.fullmatch(r"[1-4]_[a-z]+", spec.group_name or ""), name
+        assert spec.code_version, name
+
+
+def test_the_edges_are_those_that_the_data_needs() -> None:
+    graph = defs.resolve_asset_graph()
+
+    def upstream(name: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
+
+    assert upstream("raw_images") == set()
+    assert upstream("tiles") == {"raw_images"}
+    assert upstream("clip_embeddings") == {"raw_images", "tiles"}
+    assert upstream("vlm_descriptions") == {"raw_images", "ocr_text"}
+    assert upstream("description_embeddings") == {"vlm_descriptions"}
+    assert upstream("deduped_set") == {"raw_images", "clip_embeddings", "ocr_text"}
+    assert upstream("pgvector_index") == STAGES - {"pgvector_index"}
+    assert upstream("eval_report") == {"eval_metrics"}
+    assert "retrieval_runs" in upstream("stg_results")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A settings file over a folder of pictures and a database of its own."""
+
+    settings: Path
+    folder: Path
+    database: Database
+    instance: dg.DagsterInstance
+
+    def run(self, assets: tuple[str, ...] = (), **config: Any) -> dg.ExecuteInProcessResult:
+        resource = ProjectResource(settings_file=str(self.settings))
+        return (
+            build_defs(resources={"project": resource})
+            .resolve_job_def("index_and_evaluate")
+            .execute_in_process(
+                instance=self.instance,
+                raise_on_error=False,
+                asset_selection=[dg.AssetKey(name) for name in assets] or None,
+                run_config={"ops": {name: {"config": values} for name, values in config.items()}},
+            )
+        )
+
+    def check(self, asset: str) -> dg.AssetCheckResult:
+        """The result of the asset's only check."""
+        (found,) = (one for one in CHECKS if next(iter(one.check_keys)).asset_key == dg.AssetKey(asset))
+        result = found(project=ProjectResource(settings_file=str(self.settings)))
+        assert isinstance(result, dg.AssetCheckResult)
+        return result
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one run told of its assets."""
+
+    success: bool
+    metadata: dict[str, dict[str, dg.MetadataValue]]
+    versions: dict[str, str]
+    checks: dict[str, bool] = field(default_factory=dict)
+
+    def number(self, asset: str, name: str) -> float:
+        value = self.metadata[asset][name].value
+        assert isinstance(value, int | float)
+        return value
+
+    def markdown(self, asset: str, name: str) -> str:
+        value = self.metadata[asset][name]
+        assert isinstance(value, dg.MarkdownMetadataValue)
+        return str(value.value)
+
+
+def told(result: dg.ExecuteInProcessResult) -> Told:
+    metadata, versions, checks = {}, {}, {}
+    for event in result.all_events:
+        if event.is_step_materialization:
+            found = event.step_materialization_data.materialization
+            metadata[found.asset_key.to_user_string()] = dict(found.metadata)
+            versions[found.asset_key.to_user_string()] = (found.tags or {})["dagster/data_version"]
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            checks[f"{evaluation.asset_key.to_user_string()}.{evaluation.check_name}"] = evaluation.passed
+    return Told(result.success, metadata, versions, checks)
+
+
+MakeShop = Callable[[Path], Shop]
+
+
+@pytest.fixture(scope="module")
+def make_shop(server_url: str) -> Iterator[MakeShop]:
+    made: list[tuple[str, Shop]] = []
+
+    def make(root: Path) -> Shop:
+        name = f"graph_{len(made)}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        url = server_url.replace("/postgres?", f"/{name}?")
+        folder = write_pictures(root / "shop", range(PICTURES - 2))
+        benchmark = root / "benchmark"
+        benchmark.mkdir()
+        queries = [{"_id": f"q{number}", "text": f"part {4000 + number}"} for number in range(3)]
+        (benchmark / "queries.jsonl").write_text("".join(json.dumps(query) + "\n" for query in queries))
+        qrels = "".join(f"q{number}\tpicture-{number:04d}.png\t1\n" for number in range(3))
+        (benchmark / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + qrels)
+        values = {
+            "data_dir": str(root / "data"),
+            "database": {"url": url},
+            "collections": [
+                {"name": "shop", "source": str(folder), "benchmark": str(benchmark)},
+                {"name": "office", "source": str(write_pictures(root / "office", range(50, 52)))},
+            ],
+        }
+        (root / "imagerag.yaml").write_text(yaml.safe_dump(values))
+        shop = Shop(root / "imagerag.yaml", folder, Database(url), dg.DagsterInstance.ephemeral())
+        made.append((name, shop))
+        return shop
+
+    yield make
+    for name, shop in made:
+        shop.database.close()
+        shop.instance.dispose()
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Three runs of the whole graph over the same folder."""
+
+    shop: Shop
+    first: Told
+    second: Told
+    third: Told
+
+
+@pytest.fixture(scope="module")
+def runs(make_shop: MakeShop, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    shop = make_shop(tmp_path_factory.mktemp("graph"))
+    first, second = told(shop.run()), told(shop.run())
+    draw(99).save(shop.folder / "new.png")
+    return Runs(shop, first, second, told(shop.run()))
+
+
+def test_everything_is_materialized_and_every_check_passes(runs: Runs) -> None:
+    assert runs.first.success
+    assert set(runs.first.metadata) == OURS | DBT
+    ours = {key for key in runs.first.checks if key.partition(".")[0] in STAGES}
+    assert ours == {
+        "raw_images.quarantine_is_small",
+        "pgvector_index.index_is_complete",
+        *(f"{stage}.no_failed_items" for stage in STAGES - {"raw_images", "deduped_set", "pgvector_index"}),
+    }
+    # dbt's own tests are checks too.
+    assert len(runs.first.checks) > len(ours)
+    assert all(runs.first.checks.values())
+
+
+def test_every_materialization_tells_its_counts(runs: Runs) -> None:
+    for asset in STAGES | {"benchmark_queries", "retrieval_runs"}:
+        assert set(runs.first.metadata[asset]) >= COUNTS, asset
+    for asset in STAGES:
+        assert runs.first.number(asset, "new") == PICTURES, asset
+        assert runs.first.number(asset, "failed") == runs.first.number(asset, "pending") == 0
+        assert runs.second.number(asset, "new") == runs.second.number(asset, "updated") == 0, asset
+        assert runs.second.number(asset, "skipped") == PICTURES, asset
+        assert runs.third.number(asset, "new") == 1, asset
+        assert runs.third.number(asset, "skipped") == PICTURES, asset
+    assert runs.first.number("ocr_text", "rate_per_second") > 0
+    assert runs.first.number("benchmark_queries", "new") == 3
+
+
+def test_every_materialization_shows_what_it_made(runs: Runs) -> None:
+    pictures = {("raw_images", "newest"), ("clip_embeddings", "nearest"), ("eval_metrics", "metrics")}
+    for asset, name in pictures:
+        assert "](data:image/png;base64,iVBOR" in runs.first.markdown(asset, name)
+    assert re.search(r"PART 40\d\d", runs.first.markdown("ocr_text", "texts"))
+    assert "| shop | 10 | 10 |" in runs.first.markdown("ocr_text", "collections")
+    assert "| office | 2 | 2 |" in runs.first.markdown("clip_embeddings", "collections")
+    assert "picture-0050.png" in runs.first.markdown("vlm_descriptions", "descriptions")
+    assert "200 × 120" in runs.first.markdown("tiles", "most_tiles")
+    assert "| shop | 10 | 10 | 10 |" in runs.first.markdown("pgvector_index", "collections")
+    assert (runs.third.number("pgvector_index", "images"), runs.third.number("pgvector_index", "generation")) == (13, 1)
+
+
+def test_the_metrics_are_on_the_asset_itself_as_a_table_and_as_numbers(runs: Runs) -> None:
+    table = runs.first.markdown("eval_metrics", "metrics")
+    for method in ("clip", "description", "text", "rrf", "hybrid"):
+        assert re.search(rf"\| shop \| {method} \| 3 \|", table)
+        assert 0 <= runs.first.number("eval_metrics", f"{method}_precision_at_5") <= 1
+    # What is printed on a picture finds it: the lexical leg needs no training.
+    assert runs.first.number("eval_metrics", "text_recall_at_10") > 0
+    assert runs.second.markdown("eval_metrics", "metrics") == table
+    report = Path(str(runs.first.metadata["eval_report"]["report"].value))
+    assert report.is_file()
+    assert "<html" in report.read_text(encoding="utf-8")
+
+
+def test_a_run_that_changed_nothing_leaves_every_data_version(runs: Runs) -> None:
+    versioned = set(runs.first.versions) - {"eval_report"}
+    assert {name: runs.second.versions[name] for name in versioned} == {
+        name: runs.first.versions[name] for name in versioned
+    }
+
+
+def test_a_new_picture_gives_everything_but_the_benchmark_a_new_data_version(runs: Runs) -> None:
+    unchanged = {name for name, version in runs.third.versions.items() if runs.first.versions[name] == version}
+    assert unchanged == {"benchmark_queries"}
+
+
+def test_a_second_run_measures_nothing_twice(runs: Runs) -> None:
+    assert runs.second.number("retrieval_runs", "new") == 0
+    with runs.shop.database.connect() as connection:
+        assert connection.execute("select count(*) from evaluations").fetchone() == (2,)
+        count = connection.execute("select count(distinct evaluation) from imagerag_eval.eval_metrics").fetchone()
+    assert count == (2,)
+
+
+@pytest.fixture
+def connection(runs: Runs) -> Iterator[Connection]:
+    with runs.shop.database.connect() as opened:
+        yield opened
+
+
+def test_the_check_of_a_stage_warns_while_an_item_fails(runs: Runs, connection: Connection) -> None:
+    assert runs.shop.check("ocr_text").passed
+    connection.execute(
+        "insert into stage_failures (stage, item, fingerprint, error_class, message, next_try) "
+        "values ('ocr_text', 'abc', 'f', 'ocr_failed', 'a | pipe <b>', now())"
+    )
+    connection.commit()
+    failing = runs.shop.check("ocr_text")
+    assert (failing.passed, failing.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "ocr_failed" in str(failing.metadata["items"].value)
+    assert "a \\| pipe &lt;b>" in str(failing.metadata["items"].value)
+    assert runs.shop.check("tiles").passed
+    connection.execute("delete from stage_failures")
+    connection.commit()
+    assert runs.shop.check("ocr_text").passed
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        ("delete from {images} where uris[1] = 'picture-0003.png'", "embedded_but_missing"),
+        ("delete from {tiles} where image_id = (select min(image_id) from {images})", "with_other_tiles"),
+        (
+            "update {images} set content = repeat('0', 64) where uris[1] = 'picture-0003.png'",
+            "removed_but_indexed",
+        ),
+    ],
+)
+def test_the_check_of_the_index_fails_when_it_is_not_complete(
+    runs: Runs, connection: Connection, damage: str, fault: str
+) -> None:
+    assert runs.shop.check("pgvector_index").passed
+    live = generations.live(connection)
+    names = {name: live.table(name) for name in ("images", "tiles")}
+    for name in names:
+        connection.execute(sql.SQL("create table backup_{} as table {}").format(sql.SQL(name), names[name]))
+    connection.execute(sql.SQL(damage).format(**names))  # type: ignore[arg-type]
+    connection.commit()
+    result = runs.shop.check("pgvector_index")
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.ERROR
+    assert result.metadata[fault].value == 1
+
+    connection.execute(sql.SQL("delete from {}").format(names["images"]))
+    connection.execute(
+        sql.SQL("insert into {} overriding system value select * from backup_images").format(names["images"])
+    )
+    connection.execute(sql.SQL("insert into {} select * from backup_tiles").format(names["tiles"]))
+    connection.execute("drop table backup_images, backup_tiles")
+    connection.commit()
+    assert runs.shop.check("pgvector_index").passed
+
+
+def test_the_check_of_the_quarantine_warns_when_a_tenth_is_in_it(runs: Runs, connection: Connection) -> None:
+    connection.execute(
+        "insert into quarantine (collection, uri, size_bytes, modified_ns, fingerprint, reason, message) "
+        "select 'shop', 'bad' || n, 0, 0, 'f', 'empty', '' from generate_series(1, 2) n"
+    )
+    connection.commit()
+    warning = runs.shop.check("raw_images")
+    assert (warning.passed, warning.severity) == (False, dg.AssetCheckSeverity.WARN)
+    connection.execute("delete from quarantine where uri = 'bad2'")
+    connection.commit()
+    assert runs.shop.check("raw_images").passed
+    connection.execute("delete from quarantine")
+    connection.commit()
+
+
+def test_the_run_config_limits_a_run_to_a_collection(make_shop: MakeShop, tmp_path: Path) -> None:
+    shop = make_shop(tmp_path)
+    only = {"collections": ["office"]}
+    limited = told(shop.run(("raw_images", "tiles"), raw_images=only, tiles=only))
+    assert limited.success
+    assert limited.number("raw_images", "new") == limited.number("tiles", "new") == 2
+    everything = told(shop.run(("raw_images", "tiles"), tiles=only))
+    assert everything.number("raw_images", "new") == 10
+    assert everything.number("tiles", "new") == 0
+    failure = failure_of(shop.run(("raw_images",), raw_images={"collections": ["attic"]}))
+    assert failure == "There is no collection 'attic'. The settings have: shop, office."
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """The message of the only step that failed, which must be a Failure and no other error."""
+    assert not result.success
+    (event,) = (event for event in result.all_events if event.is_step_failure)
+    data = event.step_failure_data
+    assert data.user_failure_data is not None, data.error
+    return str(data.user_failure_data.description)
+
+
+def test_what_a_person_can_mend_fails_the_run_with_that_one_message(make_shop: MakeShop, tmp_path: Path) -> None:
+    shop = make_shop(tmp_path)
+    shop.folder.rename(tmp_path / "away")
+    message = failure_of(shop.run(("raw_images", "tiles")))
+    assert message.startswith(f"collections.shop.source: the folder {shop.folder} does not exist.")
+    assert "Traceback" not in message

@@ -1,0 +1,305 @@
+"""What search returns: the legs' scores to the digit, duplicates once, one order, and words that stay words."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imagerag_assets.errors import NoLiveIndexError, SettingsError
+from imagerag_assets.project import Project
+from imagerag_assets.retrieval.methods import METHODS, Method
+from imagerag_assets.retrieval.search import Query, Result, search
+from imagerag_assets.stages import pgvector_index
+from imagerag_assets.stages.common import RunOptions
+from imagerag_assets_tests.pictures import draw
+from imagerag_assets_tests.retrieval.corpus import (
+    MakeProject,
+    Picture,
+    Vector,
+    build,
+    content_of,
+    index_rows,
+    other_text_model,
+    random_vector,
+    shop_project,
+)
+
+WORDS = ["network", "path", "printer", "error", "disk", "full", "accès", "refusé", "0x80070035", "red", "mug"]
+
+
+@pytest.fixture
+def shop(make_project: MakeProject, tmp_path: Path) -> Project:
+    return shop_project(make_project, tmp_path)
+
+
+def random_pictures(count: int, seed: int) -> list[Picture]:
+    """Pictures with words of unequal frequency in OCR and description; some have none, some several tiles."""
+    chance = random.Random(seed)
+    weights = [2.0 ** -(number / 2) for number in range(len(WORDS))]
+
+    def text(longest: int) -> str:
+        return " ".join(chance.choices(WORDS, weights, k=chance.randint(0, longest)))
+
+    return [Picture(f"{number:03d}.png", text(14), text(7), tiles=chance.choice((1, 1, 3))) for number in range(count)]
+
+
+def okapi(pictures: list[Picture], query: list[str]) -> dict[str, float]:
+    """BM25 from the textbook: k1 = 1.2, b = 0.75, Lucene's idf; a word of the description counts half."""
+    plain = str.maketrans("èé", "ee")
+    texts = {one.uri: [field.translate(plain).split() for field in (one.ocr, one.description)] for one in pictures}
+    frequency: dict[str, Counter[str]] = {}
+    length: dict[str, int] = {}
+    for uri, (read, described) in texts.items():
+        frequency[uri] = Counter()
+        for word in read:
+            frequency[uri][word] += 2
+        for word in described:
+            frequency[uri][word] += 1
+        length[uri] = len(read) + round(len(described) / 2)
+    mean = sum(length.values()) / len(length)
+    scores = {}
+    for uri, counts in frequency.items():
+        total = 0.0
+        for word in query:
+            documents = sum(1 for other in frequency.values() if other[word])
+            idf = log(1 + (len(pictures) - documents + 0.5) / (documents + 0.5))
+            tf = counts[word] / 2
+            total += idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * length[uri] / mean))
+        if any(counts[word] for word in query):
+            scores[uri] = total
+    return scores
+
+
+def best_tile(one: Picture, query: Vector) -> tuple[float, int]:
+    """(cosine, number) of the tile that is nearest to the query."""
+    cosines = [float(vector @ query) for vector in one.tile_vectors()]
+    return max(cosines), int(np.argmax(cosines))
+
+
+def names(results: list[Result]) -> list[str]:
+    return [result.uri for result in results]
+
+
+def test_the_text_legs_scores_are_okapis(shop: Project) -> None:
+    pictures = random_pictures(40, seed=1)
+    build(shop, pictures)
+    for query in ("network", "red mug", "accès REFUSÉ 0x80070035", "disk disk error missing", "path?"):
+        words = list(dict.fromkeys(query.lower().replace("è", "e").replace("é", "e").strip("?").split()))
+        expected = okapi(pictures, words)
+        found = search(shop, Query(query), method="text", limit=100)
+        assert {result.uri: result.score for result in found} == pytest.approx(expected, rel=1e-6)
+        assert len(expected) > 2
+        assert names(found) == sorted(expected, key=lambda uri: (-expected[uri], uri))
+        assert {result.legs["text"].score for result in found} == {result.score for result in found}
+
+
+def test_the_clip_legs_scores_are_the_cosines_of_the_best_tiles(shop: Project) -> None:
+    pictures = random_pictures(30, seed=2)
+    build(shop, pictures)
+    encoder = shop.dual_encoder()
+    words = encoder.encode_texts(["red mug"])[0]
+    picture = encoder.encode_images([draw(3)])[0]
+    both = (words + picture) / np.linalg.norm(words + picture)
+    for query, vector in (
+        (Query("red mug"), words),
+        (Query(image=draw(3)), picture),
+        (Query("red mug", draw(3)), both),
+    ):
+        expected = {one.uri: best_tile(one, vector) for one in pictures}
+        found = search(shop, query, method="clip", limit=100)
+        assert {one.uri: one.score for one in found} == pytest.approx(
+            {uri: cosine for uri, (cosine, _) in expected.items()}, abs=1e-5
+        )
+        assert names(found) == sorted(expected, key=lambda uri: -expected[uri][0])
+        for result in found:
+            number = expected[result.uri][1]
+            assert result.box == (100 * max(number - 1, 0), 0, 100 * max(number, 1), 50)
+
+
+def test_the_description_legs_scores_are_cosines_too(shop: Project) -> None:
+    pictures = random_pictures(20, seed=3)
+    build(shop, pictures)
+    query = shop.text_encoder().encode_texts(["a red mug"])[0]
+    expected = {one.uri: float(random_vector(one.description) @ query) for one in pictures}
+    found = search(shop, Query("a red mug"), method="description", limit=100)
+    assert {one.uri: one.score for one in found} == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_duplicates_show_once_and_are_listed(shop: Project, method: Method) -> None:
+    group = [Picture("a.png", "red mug red"), Picture("b.png", "red mug", canonical="a.png")]
+    far = replace(group[1], uri="c.png", collection="office", description="red mug")
+    build(shop, [*group, far, Picture("d.png", "red printer"), *random_pictures(8, seed=4)])
+    found = search(shop, Query("red mug"), method=method, limit=100)
+    folded = [result for result in found if result.group_id == content_of("a.png")]
+    assert len(folded) == 1
+    assert sorted([folded[0].uri, *folded[0].duplicates]) == ["a.png", "b.png", "c.png"]
+    assert len({result.group_id for result in found}) == len(found)
+
+
+def test_the_copies_of_one_content_are_one_image_with_all_their_paths(shop: Project) -> None:
+    build(shop, [Picture("a.png", "red mug")])
+    with shop.database.connect() as connection:
+        connection.execute(
+            "insert into raw_images (collection, uri, content, size_bytes, modified_ns, fingerprint) "
+            "select collection, 'copy/a.png', content, 1, 0, 'f' from raw_images"
+        )
+    pgvector_index.run(shop, RunOptions())
+    (found,) = search(shop, Query("mug"), method="text")
+    assert (found.uri, found.uris) == ("a.png", ("a.png", "copy/a.png"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_scores_come_in_the_order_of_their_paths(shop: Project, method: Method) -> None:
+    uris = [f"{number}.png" for number in range(12)]
+    twins = [Picture(uri, "red mug", "red mug") for uri in reversed(uris)]
+    build(shop, twins[::2])
+    build(shop, twins[1::2])
+    with shop.database.connect() as connection:
+        connection.execute("update clip_embeddings set embedding = %s", (random_vector("the same"),))
+        connection.execute("update contents set fingerprint = 'looked at again'")
+    pgvector_index.run(shop, RunOptions())
+    first = search(shop, Query("red mug"), method=method, limit=7)
+    assert len({result.score for result in first}) == 1
+    assert names(first) == sorted(uris)[:7]
+    assert search(shop, Query("red mug"), method=method, limit=7) == first
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_filter_leaves_only_its_collections(shop: Project, method: Method) -> None:
+    shop_pictures = [replace(one, uri=f"s{one.uri}") for one in random_pictures(10, seed=5)]
+    office = [replace(one, uri=f"o{one.uri}", collection="office") for one in random_pictures(10, seed=6)]
+    build(shop, shop_pictures + office)
+    query = Query("network path")
+    inside = search(shop, query, method=method, collections=("office",), limit=100)
+    assert inside
+    assert {result.collection for result in inside} == {"office"}
+    both = search(shop, query, method=method, collections=("office", "shop"), limit=100)
+    assert names(both) == names(search(shop, query, method=method, limit=100))
+    assert {result.collection for result in both} == {"office", "shop"}
+    with pytest.raises(SettingsError, match="no collection 'attic'"):
+        search(shop, query, method=method, collections=("attic",))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_limit_keeps_the_best(shop: Project, method: Method) -> None:
+    build(shop, random_pictures(15, seed=7))
+    everything = search(shop, Query("network error"), method=method, limit=100)
+    assert search(shop, Query("network error"), method=method, limit=4) == everything[:4]
+    assert [one.score for one in everything] == sorted((one.score for one in everything), reverse=True)
+
+
+class Watch:
+    """Files and addresses that this process opens while it is on. An audit hook cannot be removed again."""
+
+    on = False
+    places: list[str] = []  # noqa: RUF012
+
+    @classmethod
+    def hook(cls, event: str, arguments: tuple[object, ...]) -> None:
+        if cls.on and event in {"open", "urllib.Request", "socket.getaddrinfo"}:
+            cls.places.append(str(arguments[0]))
+
+
+sys.addaudithook(Watch.hook)
+
+
+@pytest.fixture
+def watched() -> Iterator[list[str]]:
+    Watch.places.clear()
+    yield Watch.places
+    Watch.on = False
+
+
+HOSTILE = [
+    "'; drop table raw_images; --",
+    '"); delete from contents; select ("',
+    "%s %(terms)s %% {images} {{x}}",
+    "<script>alert('network')</script> <img src=x onerror=alert(1)>",
+    "/etc/passwd",
+    "../../../etc/hostname",
+    "https://example.invalid/network.png",
+    "file:///etc/passwd",
+    "data:image/png;base64,iVBORw0KGgo=",
+    "network\x00path",
+    "network & path | !error:*",
+    "\\x00 \\copy",
+    "🙂 ‮network",
+    "x" * 20_000,
+    "network " * 5_000,
+    "   ",
+]
+
+
+def test_whatever_a_query_looks_like_it_is_words_and_opens_nothing(shop: Project, watched: list[str]) -> None:
+    build(shop, [Picture("a.png", "network path"), Picture("b.png", "etc passwd"), *random_pictures(5, seed=8)])
+    before = index_rows(shop)
+    for method in METHODS:
+        # The first search of a method opens the model's files and loads search.sql.
+        search(shop, Query("network"), method=method)
+    Watch.on = True
+    for text in HOSTILE:
+        for method in METHODS:
+            search(shop, Query(text), method=method)
+    Watch.on = False
+    assert watched == []
+    assert index_rows(shop) == before
+    assert names(search(shop, Query("/etc/passwd"), method="text")) == ["b.png"]
+    assert "a.png" in names(search(shop, Query("<b>network</b>"), method="text"))
+    assert search(shop, Query("'; --"), method="text") == []
+
+
+def test_before_the_first_run_there_is_no_live_index_and_the_message_says_so(shop: Project) -> None:
+    with pytest.raises(NoLiveIndexError, match=r"no live index yet.*imagerag materialize"):
+        search(shop, Query("red mug"), method="text")
+
+
+def test_an_empty_index_finds_nothing(shop: Project) -> None:
+    pgvector_index.run(shop, RunOptions())
+    for method in METHODS:
+        assert search(shop, Query("red mug"), method=method) == []
+
+
+def test_an_index_of_another_model_is_refused_and_not_searched(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    build(shop, [Picture("a.png", "red mug")])
+    models = {"text": other_text_model(tmp_path / "model")}
+    other = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    with pytest.raises(SettingsError, match=r"built with other models.*Materialize pgvector_index"):
+        search(other, Query("red mug"), method="text")
+
+
+def test_an_index_kept_by_difference_equals_one_that_is_built_anew(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    chance = random.Random(9)
+    known: dict[str, Picture] = {}
+    for turn in range(5):
+        gone = chance.sample(sorted(known), k=min(len(known), 4))
+        changed = chance.sample(sorted(set(known) - set(gone)), k=min(len(known) - len(gone), 3))
+        fresh = [replace(one, uri=f"{turn}-{one.uri}") for one in random_pictures(7, seed=20 + turn)]
+        again = [replace(one, uri=uri) for one, uri in zip(random_pictures(3, seed=40 + turn), changed, strict=False)]
+        for uri in gone:
+            del known[uri]
+        known.update({one.uri: one for one in (*fresh, *again)})
+        report = build(shop, [*fresh, *again], removed=gone, look=f"turn {turn}")
+        assert (report.new, report.updated, report.removed) == (len(fresh), len(again), len(gone))
+        assert report.skipped == len(known) - len(fresh) - len(again)
+
+    anew = shop_project(make_project, tmp_path)
+    build(anew, list(known.values()))
+    found, expected = index_rows(shop), index_rows(anew)
+    for table, rows in expected.items():
+        assert rows
+        columns = slice(0, 7) if table == "images" else slice(None)
+        assert [row[columns] for row in found[table]] == [row[columns] for row in rows], table
+    assert len({term for term, *_ in expected["postings"]}) == len(expected["terms"])
