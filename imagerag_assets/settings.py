@@ -109,8 +109,9 @@ class Dedup(_Section):
 
     phash_distance: int = Field(default=6, ge=0, le=64)
     dhash_distance: int = Field(default=8, ge=0, le=64)
-    least_cosine: float = Field(default=0.75, ge=-1.0, le=1.0)
-    """For near hashes: they see no colour, and a blue mug is not a red one."""
+    colour_distance: float = Field(default=12.0, ge=0.0, le=255.0)
+    """Greatest mean difference of the colours, in 8-bit chroma steps: the hashes see none, and a blue mug is not a red
+    one."""
     cosine: float = Field(default=0.965, ge=-1.0, le=1.0)
     far_phash_distance: int = Field(default=16, ge=0, le=64)
     """For parallel vectors: a model that sees too little must not fold images that differ."""

@@ -163,7 +163,8 @@ def tracked_files() -> list[Path]:
 
 
 def test_no_file_names_the_host_of_a_package_registry() -> None:
-    # Where packages come from is the machine's business: a name here would bypass its mirror. Split, not to find itself.
+    # Where packages come from is the machine's business: a name here would bypass its mirror.
+    # In two halves, so that this file does not find itself.
     hosts = ("pypi" + ".org", "files.python" + "hosted.org", "download." + "pytorch.org", "registry." + "npmjs.org")
     for file in tracked_files():
         if file.suffix in {".safetensors", ".png", ".ttf", ".webp", ".jpg"}:

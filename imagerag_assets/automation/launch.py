@@ -13,6 +13,7 @@ import dagster as dg
 from imagerag_assets.assets.common import ProjectResource
 from imagerag_assets.automation.jobs import EVERYTHING
 from imagerag_assets.definitions import build_defs
+from imagerag_assets.errors import SettingsError
 from imagerag_assets.project import open_project
 
 
@@ -59,10 +60,14 @@ def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -
     """Run all assets, or the named ones, and wait.
 
     Errors that a person can mend end up in the outcome; dbt's report goes to dbt.log in the instance's folder.
+    Raises `SettingsError` for settings that cannot be read and for an asset that does not exist.
     """
     log = dagster_home(open_project(settings_file).settings.data_path) / "dbt.log"
     resource = ProjectResource(settings_file=str(settings_file.absolute()) if settings_file else "")
     defs = build_defs(resources={"project": resource}, loggers={"plain": plain})
+    known = sorted(key.to_user_string() for key in defs.resolve_asset_graph().executable_asset_keys)
+    if unknown := sorted(set(assets) - set(known)):
+        raise SettingsError(f"There is no asset {unknown[0]}. The graph has: {', '.join(known)}.")
     # dagster-dbt prints dbt's own report to standard output; here the stages' lines are enough.
     with dg.DagsterInstance.get() as instance, log.open("a") as file, redirect_stdout(file):
         result = defs.resolve_job_def(EVERYTHING).execute_in_process(

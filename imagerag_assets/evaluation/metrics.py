@@ -41,11 +41,11 @@ def newest_evaluations(connection: Connection) -> list[Row]:
     )
 
 
-def metrics_table(connection: Connection, evaluation: int | None = None) -> list[Row]:
-    """One row per benchmark and method over every kind of query, "all" first, the best method first.
+def metrics_table(connection: Connection, evaluation: int | None = None, *, by_kind: bool = False) -> list[Row]:
+    """One row per benchmark and method over all queries, "all" first, the best method first.
 
-    `evaluation` defaults to the newest measured one; no rows when there is none. The keys are the columns of
-    dbt's eval_metrics.
+    `evaluation` defaults to the newest measured one; no rows when there is none. `by_kind` adds the rows of each kind
+    of query. The keys are the columns of dbt's eval_metrics.
     """
     if evaluation is None:
         newest = newest_evaluations(connection)
@@ -54,9 +54,11 @@ def metrics_table(connection: Connection, evaluation: int | None = None) -> list
         evaluation = newest[0]["evaluation"]
     return read(
         connection,
-        "select * from imagerag_eval.eval_metrics where evaluation = %s and kind = %s "
-        "order by benchmark <> %s, benchmark, precision_at_5 desc, recall_at_10 desc, method",
+        "select * from imagerag_eval.eval_metrics where evaluation = %s and (kind = %s or %s) "
+        "order by benchmark <> %s, benchmark, kind <> %s, kind, precision_at_5 desc, recall_at_10 desc, method",
         evaluation,
+        ALL,
+        by_kind,
         ALL,
         ALL,
     )

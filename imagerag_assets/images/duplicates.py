@@ -18,12 +18,13 @@ _BIT_COUNT = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.ui
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """One row per image, in any order. Rows are n; hashes are n × 8 bytes; vectors n × d, unit length."""
+    """One row per image, in any order: hashes n × 8 bytes, colours n × 32 bytes, vectors n × d, unit length."""
 
     contents: Sequence[str]
     pixels: Sequence[int]
     phash: NDArray[np.uint8]
     dhash: NDArray[np.uint8]
+    colours: NDArray[np.uint8]
     vectors: NDArray[np.float32]
     words: Sequence[frozenset[str]]
     """The words in each that OCR is sure of. Texture that was read as letters would keep true duplicates apart."""
@@ -68,11 +69,11 @@ def _neighbours(images: Fingerprints, rules: Dedup) -> dict[int, list[tuple[int,
         dhash = _hamming(images.dhash[rows], images.dhash)
         cosine = images.vectors[rows] @ images.vectors.T
         near_edges = dhash <= rules.dhash_distance
-        perceptual = near_edges & (phash <= rules.phash_distance) & (cosine >= rules.least_cosine)
+        perceptual = near_edges & (phash <= rules.phash_distance)
         semantic = near_edges & (phash <= rules.far_phash_distance) & (cosine >= rules.cosine)
         for offset, other in zip(*np.nonzero(perceptual | semantic), strict=True):
             row = start + int(offset)
-            if row == other or not _same_words(images.words[row], images.words[other], rules.word_overlap):
+            if row == other or not _may_be_same(images, row, int(other), rules):
                 continue
             if perceptual[offset, other]:
                 near.setdefault(row, []).append((int(other), "perceptual", float(phash[offset, other])))
@@ -84,6 +85,14 @@ def _neighbours(images: Fingerprints, rules: Dedup) -> dict[int, list[tuple[int,
 def _hamming(some: NDArray[np.uint8], all_: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """Differing bits, shape (rows of some, rows of all)."""
     return np.asarray(_BIT_COUNT[some[:, None, :] ^ all_[None, :, :]].sum(axis=2, dtype=np.uint16))
+
+
+def _may_be_same(images: Fingerprints, row: int, other: int, rules: Dedup) -> bool:
+    """Whether colours and words, which the hashes do not see, allow two images to be the same."""
+    difference = np.abs(images.colours[row].astype(np.int16) - images.colours[other]).mean()
+    return bool(difference <= rules.colour_distance) and _same_words(
+        images.words[row], images.words[other], rules.word_overlap
+    )
 
 
 def _same_words(one: frozenset[str], other: frozenset[str], overlap: float) -> bool:

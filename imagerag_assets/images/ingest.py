@@ -24,6 +24,7 @@ from imagerag_assets.images.decode import DECODE_VERSION, decode, require_size
 from imagerag_assets.images.hashing import (
     HASH_VERSION,
     THUMBNAIL_SIDE,
+    colour_layout,
     content_hash,
     perceptual_hashes,
     thumbnail,
@@ -67,7 +68,8 @@ class _Facts:
 
 
 _CONTENT_COLUMNS = (
-    "content", "fingerprint", "format", "mode", "width", "height", "size_bytes", "exif", "phash", "dhash", "thumbnail",
+    "content", "fingerprint", "format", "mode", "width", "height", "size_bytes", "exif", "phash", "dhash", "colours",
+    "thumbnail",
 )  # fmt: skip
 
 
@@ -163,7 +165,7 @@ def _look_inside(job: _Ingest, file: ListedFile) -> _Facts:
         phash, dhash = perceptual_hashes(found.image)
         row = (
             content, job.fingerprint, found.format, found.mode, found.image.width, found.image.height, len(data),
-            Jsonb(found.exif), Bit(phash), Bit(dhash), thumbnail(found.image),
+            Jsonb(found.exif), Bit(phash), Bit(dhash), colour_layout(found.image), thumbnail(found.image),
         )  # fmt: skip
         return _Facts(file, content, row)
     except ItemError as error:

@@ -33,7 +33,7 @@ def current_fingerprint(project: Project) -> str:
 
 # Images that have vectors. A group's members are compared with each other, so one new image concerns them all.
 _READY = """
-    select c.content, c.width::bigint * c.height as pixels, c.phash, c.dhash, e.embedding,
+    select c.content, c.width::bigint * c.height as pixels, c.phash, c.dhash, c.colours, e.embedding,
            coalesce(o.words, '[]') as words
     from live_contents c
     join clip_embeddings e on e.content = c.content and e.tile_no = 0 and e.model = %(model)s
@@ -86,14 +86,15 @@ def _stale(connection: Connection, parameters: dict[str, str], current: str) -> 
 
 def _load(connection: Connection, parameters: dict[str, str]) -> Fingerprints:
     rows = connection.execute(_READY, parameters).fetchall()
-    vectors = np.stack([row[4].to_numpy() for row in rows]) if rows else np.zeros((0, 1), dtype=np.float32)
+    vectors = np.stack([row[5].to_numpy() for row in rows]) if rows else np.zeros((0, 1), dtype=np.float32)
     return Fingerprints(
         contents=[row[0] for row in rows],
         pixels=[row[1] for row in rows],
         phash=_bits([row[2] for row in rows]),
         dhash=_bits([row[3] for row in rows]),
+        colours=np.array([list(row[4]) for row in rows], dtype=np.uint8).reshape(-1, 32),
         vectors=vectors,
-        words=[_sure_words(row[5]) for row in rows],
+        words=[_sure_words(row[6]) for row in rows],
     )
 
 

@@ -1,4 +1,4 @@
-"""The graph as Dagster sees it, and three real runs of all of it: from nothing, with nothing to do, with one picture."""
+"""The graph as Dagster sees it, and three real runs of it: from nothing, with nothing to do, with one new picture."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ def test_the_check_of_the_index_fails_when_it_is_not_complete(
     names = {name: live.table(name) for name in ("images", "tiles")}
     for name in names:
         connection.execute(sql.SQL("create table backup_{} as table {}").format(sql.SQL(name), names[name]))
-    connection.execute(sql.SQL(damage).format(**names))  # type: ignore[arg-type]
+    connection.execute(sql.SQL(damage).format(**names))
     connection.commit()
     result = runs.shop.check("pgvector_index")
     assert not result.passed

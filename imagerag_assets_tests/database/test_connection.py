@@ -227,7 +227,7 @@ def test_upsert_inserts_and_replaces_values_of_every_type(database: Database) ->
         np.testing.assert_array_equal(found.to_numpy(), vector)
 
         connection.execute("update everything set untouched = 'mine'")
-        second = ("a", None, 1, None, Jsonb([]), [], 0.5, vector * 2)
+        second: tuple[object, ...] = ("a", None, 1, None, Jsonb([]), [], 0.5, vector * 2)
         third = ("b", b"", 0, Bit(bits), Jsonb(None), ["y"], 1.5, vector[:2])
         assert upsert(connection, "everything", _COLUMNS, ("key",), iter([second, third])) == 2
         rows = connection.execute("select key, raw, maybe, untouched from everything order by key").fetchall()

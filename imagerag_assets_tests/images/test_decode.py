@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,9 +29,9 @@ def two_halves(width: int = 40, height: int = 20) -> Image.Image:
     return picture
 
 
-def encoded(picture: Image.Image, fmt: str, **options: object) -> bytes:
+def encoded(picture: Image.Image, fmt: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, fmt, **options)  # type: ignore[arg-type]
+    picture.save(buffer, fmt, **options)
     return buffer.getvalue()
 
 
@@ -59,8 +60,8 @@ def reason(data: bytes, limits: Limits = LIMITS) -> str:
     return caught.value.reason
 
 
-def near(pixel: object, colour: tuple[int, int, int], tolerance: int = 12) -> bool:
-    return bool(np.abs(np.subtract(pixel, colour)).max() <= tolerance)  # type: ignore[arg-type]
+def near(pixel: Any, colour: tuple[int, int, int], tolerance: int = 12) -> bool:
+    return bool(np.abs(np.subtract(pixel, colour)).max() <= tolerance)
 
 
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
@@ -76,7 +77,7 @@ def test_every_common_format_comes_out_as_rgb(fmt: str) -> None:
 def test_what_is_transparent_is_seen_as_white(mode: str) -> None:
     layer = Image.new("RGBA", (10, 10), (0, 0, 0, 255))
     layer.paste((0, 0, 0, 0), (5, 0, 10, 10))
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     if mode == "P":
         layer, options = Image.new("P", (10, 10), 0), {"transparency": 1}
         layer.putpalette([0, 0, 0, 0, 255, 0])

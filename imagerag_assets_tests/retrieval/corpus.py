@@ -102,9 +102,9 @@ def store(project: Project, pictures: Sequence[Picture], removed: Sequence[str] 
                 ([one.content for one in pictures],),
             )
         bits = Bit([False] * 64)
-        columns = "fingerprint format mode width height size_bytes exif phash dhash thumbnail"
+        columns = "fingerprint format mode width height size_bytes exif phash dhash colours thumbnail"
         _write(connection, "contents", ("content",), columns, [
-            (one.content, look, "PNG", "RGB", 100 * one.tiles, 50, 1, Jsonb({}), bits, bits, b"") for one in pictures
+            (one.content, look, "PNG", "RGB", 100 * one.tiles, 50, 1, Jsonb({}), bits, bits, bytes(32), b"") for one in pictures
         ])  # fmt: skip
         _write(connection, "tiles", ("content", "tile_no"), "level x0 y0 x1 y1 fingerprint", [
             (one.content, number, min(number, 1), 100 * max(number - 1, 0), 0, 100 * max(number, 1), 50, boxes)
@@ -155,8 +155,7 @@ def index_rows(project: Project, number: int | None = None) -> dict[str, list[tu
             "terms": "select term, documents from {terms} order by 1",
         }
         return {
-            table: connection.execute(sql.SQL(query).format(**names)).fetchall()  # type: ignore[arg-type]
-            for table, query in queries.items()
+            table: connection.execute(sql.SQL(query).format(**names)).fetchall() for table, query in queries.items()
         }
 
 

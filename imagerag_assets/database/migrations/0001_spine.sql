@@ -27,6 +27,7 @@ create table contents (
     exif         jsonb not null,
     phash        bit(64) not null,
     dhash        bit(64) not null,
+    colours      bytea not null,            -- mean chroma of 4 × 4 cells
     thumbnail    bytea not null
 );
 
@@ -45,7 +46,7 @@ create table quarantine (
 );
 
 create view live_contents as
-    select c.content, c.shard, c.width, c.height, c.size_bytes, c.phash, c.dhash, c.fingerprint
+    select c.content, c.shard, c.width, c.height, c.size_bytes, c.phash, c.dhash, c.colours, c.fingerprint
     from contents c
     where exists (select from raw_images r where r.content = c.content and r.removed_at is null);
 
