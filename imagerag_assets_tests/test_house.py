@@ -27,7 +27,7 @@ BELOW = {
     "settings": {"errors"},
     "database": {"errors", "settings"},
     "images": {"errors", "settings", "database", "sample", "project"},
-    "models": {"errors", "settings", "database", "sample"},
+    "models": {"errors", "settings", "database", "images", "sample"},
     "retrieval": {"errors", "settings", "database", "images", "models", "project"},
     "evaluation": {"errors", "settings", "database", "images", "models", "retrieval", "project"},
     "project": {"errors", "settings", "database", "images", "models"},

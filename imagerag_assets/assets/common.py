@@ -5,7 +5,7 @@ No module here imports annotations from the future: Dagster reads them at run ti
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,29 @@ def clear_failure() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
-def options(context: dg.AssetExecutionContext, config: StageConfig, project: Project) -> RunOptions:
-    """The run's selection, checked against the settings, and its progress in the run's log."""
-    for name in config.collections:
-        project.settings.collection(name)
-    selection = Selection(tuple(config.collections), tuple(config.shards))
-    return RunOptions(selection, progress_to_log(context))
+def materialize(
+    context: dg.AssetExecutionContext,
+    config: StageConfig,
+    project: ProjectResource,
+    run: Callable[[Project, RunOptions], StageReport],
+    describe: Callable[[Project, Connection], tuple[str, Mapping[str, Any]]],
+) -> dg.MaterializeResult[None]:
+    """Run a stage and report it: what every asset of the graph does.
+
+    `describe` looks at the stage's rows afterwards and gives their data version and the asset's own metadata.
+    """
+    with clear_failure():
+        opened = project.open()
+        for name in config.collections:
+            opened.settings.collection(name)
+        selection = Selection(tuple(config.collections), tuple(config.shards))
+        report = run(opened, RunOptions(selection, progress_to_log(context)))
+        tell(context, report)
+        with opened.database.connect() as connection:
+            version, metadata = describe(opened, connection)
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(version), metadata={**count_metadata(report), **metadata}
+            )
 
 
 def progress_to_log(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
@@ -114,10 +131,15 @@ _PER_COLLECTION = """
 """
 
 
-def coverage(connection: Connection, table: str) -> dg.MetadataValue:
+def coverage(connection: Connection, table: str) -> dg.MarkdownMetadataValue:
     """Per collection: images, and how many have a result in `table`."""
     rows = connection.execute(sql.SQL(_PER_COLLECTION).format(table=sql.Identifier(table))).fetchall()
-    return dg.MetadataValue.md(markdown_table(("collection", "images", "with a result"), rows))
+    return table_metadata(("collection", "images", "with a result"), rows)
+
+
+def table_metadata(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MarkdownMetadataValue:
+    """A table for an asset's metadata."""
+    return dg.MetadataValue.md(markdown_table(header, rows))
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -1,23 +1,16 @@
 """deduped_set: groups of images that show the same picture."""
 
+from typing import Any
+
 import dagster as dg
 
-from imagerag_assets.assets.common import (
-    INDEX,
-    OWNERS,
-    ProjectResource,
-    StageConfig,
-    clear_failure,
-    count_metadata,
-    options,
-    sheet_of,
-    tell,
-)
+from imagerag_assets.assets.common import INDEX, OWNERS, ProjectResource, StageConfig, materialize, sheet_of
 from imagerag_assets.assets.embeddings import clip_embeddings
 from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
-from imagerag_assets.database.connection import one_row
+from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.images.duplicates import DEDUP_VERSION
+from imagerag_assets.project import Project
 from imagerag_assets.stages import deduped_set as stage
 
 
@@ -28,40 +21,33 @@ from imagerag_assets.stages import deduped_set as stage
     owners=OWNERS,
     code_version=str(DEDUP_VERSION),
     description=(
-        "For every image its group of near-duplicates and the group's canonical image, by perceptual hashes, vectors "
-        "and text. Nothing is deleted: duplicates fold behind the canonical image in results."
+        "For every image its group of near-duplicates and the group's canonical image, by perceptual hashes, colours, "
+        "vectors and text. Nothing is deleted: duplicates fold behind the canonical image in results."
     ),
 )
 def deduped_set(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    with clear_failure():
-        opened = project.open()
-        # A group may span collections, so the whole set is grouped whatever the selection.
-        report = stage.run(opened, options(context, config, opened))
-        tell(context, report)
-        with opened.database.connect() as connection:
-            pairs = connection.execute(
-                "select canonical, content from deduped_set where relation <> 'canonical' "
-                "order by distance desc, content limit 16"
-            ).fetchall()
-            counts = one_row(
-                connection.execute(
-                    "select count(*), count(distinct canonical), count(*) filter (where relation = 'perceptual'), "
-                    "count(*) filter (where relation = 'semantic') from deduped_set"
-                )
-            )
-            return dg.MaterializeResult(
-                data_version=dg.DataVersion(stage.data_version(connection, opened)),
-                metadata={
-                    **count_metadata(report),
-                    "images": counts[0],
-                    "groups": counts[1],
-                    "perceptual_duplicates": counts[2],
-                    "semantic_duplicates": counts[3],
-                    "pairs": dg.MetadataValue.md(
-                        "Canonical image and duplicate side by side, the least alike first.\n\n"
-                        + sheet_of(connection, [content for pair in pairs for content in pair])
-                    ),
-                },
-            )
+    # A group may span collections, so the whole set is grouped whatever the selection.
+    return materialize(context, config, project, stage.run, _describe)
+
+
+def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    pairs = connection.execute(
+        "select canonical, content from deduped_set where relation <> 'canonical' "
+        "order by distance desc, content limit 16"
+    ).fetchall()
+    images, groups, perceptual, semantic = one_row(
+        connection.execute(
+            "select count(*), count(distinct canonical), count(*) filter (where relation = 'perceptual'), "
+            "count(*) filter (where relation = 'semantic') from deduped_set"
+        )
+    )
+    sheet = sheet_of(connection, [content for pair in pairs for content in pair])
+    return stage.data_version(connection, project), {
+        "images": images,
+        "groups": groups,
+        "perceptual_duplicates": perceptual,
+        "semantic_duplicates": semantic,
+        "pairs": dg.MetadataValue.md("Canonical image and duplicate side by side, the least alike first.\n\n" + sheet),
+    }

@@ -1,5 +1,7 @@
 """clip_embeddings and description_embeddings: tiles and descriptions as vectors, each in its own space."""
 
+from typing import Any
+
 import dagster as dg
 
 from imagerag_assets.assets.common import (
@@ -7,18 +9,16 @@ from imagerag_assets.assets.common import (
     UNDERSTAND,
     ProjectResource,
     StageConfig,
-    clear_failure,
-    count_metadata,
     coverage,
-    options,
+    materialize,
     sheet_of,
-    tell,
 )
 from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.assets.tiles import tiles
 from imagerag_assets.assets.vlm_descriptions import vlm_descriptions
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import data_version
+from imagerag_assets.project import Project
 from imagerag_assets.stages import clip_embeddings as clip_stage
 from imagerag_assets.stages import description_embeddings as description_stage
 
@@ -34,23 +34,7 @@ from imagerag_assets.stages import description_embeddings as description_stage
 def clip_embeddings(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    with clear_failure():
-        opened = project.open()
-        report = clip_stage.run(opened, options(context, config, opened))
-        tell(context, report)
-        this = clip_stage.stage(opened)
-        with opened.database.connect() as connection:
-            return dg.MaterializeResult(
-                data_version=dg.DataVersion(data_version(connection, this)),
-                metadata={
-                    **count_metadata(report),
-                    "model": opened.settings.models.image_text,
-                    "collections": coverage(connection, "clip_embeddings"),
-                    "nearest": dg.MetadataValue.md(
-                        "Each row: an image and its nearest others.\n\n" + _nearest(connection, this.fingerprint)
-                    ),
-                },
-            )
+    return materialize(context, config, project, clip_stage.run, _describe_clip)
 
 
 @dg.asset(
@@ -64,19 +48,24 @@ def clip_embeddings(
 def description_embeddings(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    with clear_failure():
-        opened = project.open()
-        report = description_stage.run(opened, options(context, config, opened))
-        tell(context, report)
-        with opened.database.connect() as connection:
-            return dg.MaterializeResult(
-                data_version=dg.DataVersion(data_version(connection, description_stage.stage(opened))),
-                metadata={
-                    **count_metadata(report),
-                    "model": opened.settings.models.text,
-                    "collections": coverage(connection, "description_embeddings"),
-                },
-            )
+    return materialize(context, config, project, description_stage.run, _describe_descriptions)
+
+
+def _describe_clip(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    this = clip_stage.stage(project)
+    sheet = "Each row: an image and its nearest others.\n\n" + _nearest(connection, this.fingerprint)
+    return data_version(connection, this), {
+        "model": project.settings.models.image_text,
+        "collections": coverage(connection, "clip_embeddings"),
+        "nearest": dg.MetadataValue.md(sheet),
+    }
+
+
+def _describe_descriptions(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    return data_version(connection, description_stage.stage(project)), {
+        "model": project.settings.models.text,
+        "collections": coverage(connection, "description_embeddings"),
+    }
 
 
 def _nearest(connection: Connection, fingerprint: str) -> str:

@@ -1,5 +1,7 @@
 """ocr_text: what can be read in every image."""
 
+from typing import Any
+
 import dagster as dg
 
 from imagerag_assets.assets.common import (
@@ -7,16 +9,15 @@ from imagerag_assets.assets.common import (
     UNDERSTAND,
     ProjectResource,
     StageConfig,
-    clear_failure,
-    count_metadata,
     coverage,
-    markdown_table,
-    options,
-    tell,
+    materialize,
+    table_metadata,
 )
 from imagerag_assets.assets.raw_images import raw_images
+from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import data_version
 from imagerag_assets.models.ocr import OCR_VERSION
+from imagerag_assets.project import Project
 from imagerag_assets.stages import ocr_text as stage
 
 
@@ -31,22 +32,17 @@ from imagerag_assets.stages import ocr_text as stage
 def ocr_text(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    with clear_failure():
-        opened = project.open()
-        report = stage.run(opened, options(context, config, opened))
-        tell(context, report)
-        with opened.database.connect() as connection:
-            texts = connection.execute(
-                "select s.uri, round(o.mean_confidence::numeric, 2), left(o.text, 160) from ocr_text o "
-                "cross join lateral (select r.uri from raw_images r where r.content = o.content "
-                "and r.removed_at is null order by r.uri limit 1) s "
-                "where o.text <> '' order by length(o.text) desc, s.uri limit 10"
-            ).fetchall()
-            return dg.MaterializeResult(
-                data_version=dg.DataVersion(data_version(connection, stage.stage(opened))),
-                metadata={
-                    **count_metadata(report),
-                    "collections": coverage(connection, "ocr_text"),
-                    "texts": dg.MetadataValue.md(markdown_table(("file", "confidence", "text"), texts)),
-                },
-            )
+    return materialize(context, config, project, stage.run, _describe)
+
+
+def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    texts = connection.execute(
+        "select s.uri, round(o.mean_confidence::numeric, 2), left(o.text, 160) from ocr_text o "
+        "cross join lateral (select r.uri from raw_images r where r.content = o.content "
+        "and r.removed_at is null order by r.uri limit 1) s "
+        "where o.text <> '' order by length(o.text) desc, s.uri limit 10"
+    ).fetchall()
+    return data_version(connection, stage.stage(project)), {
+        "collections": coverage(connection, "ocr_text"),
+        "texts": table_metadata(("file", "confidence", "text"), texts),
+    }

@@ -1,5 +1,7 @@
 """pgvector_index: what search reads."""
 
+from typing import Any
+
 import dagster as dg
 from psycopg import sql
 
@@ -8,11 +10,8 @@ from imagerag_assets.assets.common import (
     OWNERS,
     ProjectResource,
     StageConfig,
-    clear_failure,
-    count_metadata,
-    markdown_table,
-    options,
-    tell,
+    materialize,
+    table_metadata,
 )
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.embeddings import clip_embeddings, description_embeddings
@@ -20,6 +19,8 @@ from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.assets.tiles import tiles
 from imagerag_assets.assets.vlm_descriptions import vlm_descriptions
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.generations import LAYOUT_VERSION
 from imagerag_assets.retrieval.tokens import TOKENS_VERSION
@@ -48,29 +49,22 @@ from imagerag_assets.stages import pgvector_index as stage
 def pgvector_index(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    with clear_failure():
-        opened = project.open()
-        report = stage.run(opened, options(context, config, opened))
-        tell(context, report)
-        with opened.database.connect() as connection:
-            live = generations.live(connection)
-            rows = connection.execute(
-                sql.SQL(
-                    "select i.collection, count(*), count(distinct i.group_id), sum(t.tiles)::bigint "
-                    "from {} i join (select image_id, count(*) as tiles from {} group by image_id) t using (image_id) "
-                    "group by i.collection order by i.collection"
-                ).format(live.table("images"), live.table("tiles"))
-            ).fetchall()
-            return dg.MaterializeResult(
-                data_version=dg.DataVersion(stage.data_version(connection)),
-                metadata={
-                    **count_metadata(report),
-                    "generation": live.number,
-                    "images": sum(row[1] for row in rows),
-                    "tiles": sum(row[3] for row in rows),
-                    "collections": dg.MetadataValue.md(
-                        markdown_table(("collection", "images", "without duplicates", "tiles"), rows)
-                    ),
-                    "parameters": dg.MetadataValue.json(live.parameters),
-                },
-            )
+    return materialize(context, config, project, stage.run, _describe)
+
+
+def _describe(_project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    live = generations.live(connection)
+    rows = connection.execute(
+        sql.SQL(
+            "select i.collection, count(*), count(distinct i.group_id), sum(t.tiles)::bigint from {} i "
+            "join (select image_id, count(*) as tiles from {} group by image_id) t using (image_id) "
+            "group by i.collection order by i.collection"
+        ).format(live.table("images"), live.table("tiles"))
+    ).fetchall()
+    return stage.data_version(connection), {
+        "generation": live.number,
+        "images": sum(row[1] for row in rows),
+        "tiles": sum(row[3] for row in rows),
+        "collections": table_metadata(("collection", "images", "without duplicates", "tiles"), rows),
+        "parameters": dg.MetadataValue.json(live.parameters),
+    }

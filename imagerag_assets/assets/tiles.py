@@ -1,5 +1,7 @@
 """tiles: boxes over every image."""
 
+from typing import Any
+
 import dagster as dg
 
 from imagerag_assets.assets.common import (
@@ -7,16 +9,15 @@ from imagerag_assets.assets.common import (
     OWNERS,
     ProjectResource,
     StageConfig,
-    clear_failure,
-    count_metadata,
     coverage,
-    markdown_table,
-    options,
-    tell,
+    materialize,
+    table_metadata,
 )
 from imagerag_assets.assets.raw_images import raw_images
+from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import data_version
 from imagerag_assets.images.tiling import TILING_VERSION
+from imagerag_assets.project import Project
 from imagerag_assets.stages import tiles as stage
 
 
@@ -31,20 +32,15 @@ from imagerag_assets.stages import tiles as stage
 def tiles(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    with clear_failure():
-        opened = project.open()
-        report = stage.run(opened, options(context, config, opened))
-        tell(context, report)
-        with opened.database.connect() as connection:
-            largest = connection.execute(
-                "select c.width || ' × ' || c.height, count(*) from tiles t join live_contents c using (content) "
-                "group by c.content, c.width, c.height order by count(*) desc, c.content limit 10"
-            ).fetchall()
-            return dg.MaterializeResult(
-                data_version=dg.DataVersion(data_version(connection, stage.stage(opened))),
-                metadata={
-                    **count_metadata(report),
-                    "collections": coverage(connection, "tiles"),
-                    "most_tiles": dg.MetadataValue.md(markdown_table(("image", "tiles"), largest)),
-                },
-            )
+    return materialize(context, config, project, stage.run, _describe)
+
+
+def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    largest = connection.execute(
+        "select c.width || ' × ' || c.height, count(*) from tiles t join live_contents c using (content) "
+        "group by c.content, c.width, c.height order by count(*) desc, c.content limit 10"
+    ).fetchall()
+    return data_version(connection, stage.stage(project)), {
+        "collections": coverage(connection, "tiles"),
+        "most_tiles": table_metadata(("image", "tiles"), largest),
+    }

@@ -1,5 +1,7 @@
 """vlm_descriptions: the four parts of a RAG description of every image."""
 
+from typing import Any
+
 import dagster as dg
 
 from imagerag_assets.assets.common import (
@@ -7,17 +9,16 @@ from imagerag_assets.assets.common import (
     UNDERSTAND,
     ProjectResource,
     StageConfig,
-    clear_failure,
-    count_metadata,
     coverage,
-    markdown_table,
-    options,
-    tell,
+    materialize,
+    table_metadata,
 )
 from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
+from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import data_version
 from imagerag_assets.models.describer import DESCRIBER_VERSION
+from imagerag_assets.project import Project
 from imagerag_assets.stages import vlm_descriptions as stage
 
 
@@ -35,25 +36,17 @@ from imagerag_assets.stages import vlm_descriptions as stage
 def vlm_descriptions(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    with clear_failure():
-        opened = project.open()
-        report = stage.run(opened, options(context, config, opened))
-        tell(context, report)
-        with opened.database.connect() as connection:
-            shown = connection.execute(
-                "select s.collection, s.uri, v.category, round(v.confidence::numeric, 2), v.general "
-                "from vlm_descriptions v "
-                "cross join lateral (select r.collection, r.uri from raw_images r where r.content = v.content "
-                "and r.removed_at is null order by r.collection, r.uri limit 1) s "
-                "order by v.content limit 12"
-            ).fetchall()
-            return dg.MaterializeResult(
-                data_version=dg.DataVersion(data_version(connection, stage.stage(opened))),
-                metadata={
-                    **count_metadata(report),
-                    "collections": coverage(connection, "vlm_descriptions"),
-                    "descriptions": dg.MetadataValue.md(
-                        markdown_table(("collection", "file", "category", "confidence", "description"), shown)
-                    ),
-                },
-            )
+    return materialize(context, config, project, stage.run, _describe)
+
+
+def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    shown = connection.execute(
+        "select s.collection, s.uri, v.category, round(v.confidence::numeric, 2), v.general from vlm_descriptions v "
+        "cross join lateral (select r.collection, r.uri from raw_images r where r.content = v.content "
+        "and r.removed_at is null order by r.collection, r.uri limit 1) s "
+        "order by v.content limit 12"
+    ).fetchall()
+    return data_version(connection, stage.stage(project)), {
+        "collections": coverage(connection, "vlm_descriptions"),
+        "descriptions": table_metadata(("collection", "file", "category", "confidence", "description"), shown),
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -98,7 +99,10 @@ def load_checkpoint(checkpoint: Checkpoint, device: str, allow_remote_code: bool
     """
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    # A bar per model for a tenth of a second of reading says nothing in a run's log.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     place = str(checkpoint.folder) if checkpoint.folder else checkpoint.model_id
     try:
         return SentenceTransformer(
@@ -127,6 +131,34 @@ def encode_words(model: SentenceTransformer, texts: list[str], dimension: int) -
         [{"text": text} for text in texts], normalize_embeddings=True, show_progress_bar=False, **routed
     )
     return np.asarray(vectors, dtype=np.float32)
+
+
+class Encoder:
+    """What both encoders are: a loaded model that threads may share, and the name of what it computes."""
+
+    def __init__(self, model: SentenceTransformer, checkpoint: Checkpoint) -> None:
+        self._model = model
+        self._checkpoint = checkpoint
+        self._dimension = int(model.get_embedding_dimension() or 0)
+        self._encoding = threading.Lock()  # fast tokenizers raise "Already borrowed" when two threads share one
+
+    @property
+    def model_id(self) -> str:
+        return self._checkpoint.model_id
+
+    @property
+    def revision(self) -> str | None:
+        """The hub's commit, None for a folder."""
+        return self._checkpoint.commit
+
+    @property
+    def identity(self) -> str:
+        """Changes when the weights or the configuration change."""
+        return self._checkpoint.identity
+
+    @property
+    def dimension(self) -> int:
+        return self._dimension
 
 
 def _hub_commit(model_id: str, revision: str | None, setting: str) -> str:

@@ -18,10 +18,12 @@ from PIL import Image
 
 import imagerag_assets
 from imagerag_assets.errors import ModelError
+from imagerag_assets.images.decode import to_rgb
 from imagerag_assets.models.checkpoints import (
     BUNDLED,
     MINILM_SHA256,
     Checkpoint,
+    Encoder,
     FloatArray,
     encode_words,
     find_checkpoint,
@@ -35,10 +37,9 @@ if TYPE_CHECKING:
 
 _SETTING = "models.image_text"
 _LOADING = threading.Lock()
-_ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
 
 
-class DualEncoder:
+class DualEncoder(Encoder):
     """A loaded image–text model. Safe to share between threads."""
 
     images_encoded: ClassVar[int] = 0
@@ -53,28 +54,7 @@ class DualEncoder:
                 f"{_SETTING}: {checkpoint.model_id} takes no {' and no '.join(sorted(missing))}. "
                 "It needs a model with an image and a text tower, such as CLIP or SigLIP."
             )
-        self._model = model
-        self._checkpoint = checkpoint
-        self._dimension = int(model.get_embedding_dimension() or 0)
-        self._encoding = threading.Lock()  # fast tokenizers raise "Already borrowed" when two threads share one
-
-    @property
-    def model_id(self) -> str:
-        return self._checkpoint.model_id
-
-    @property
-    def revision(self) -> str | None:
-        """The hub's commit, None for a folder."""
-        return self._checkpoint.commit
-
-    @property
-    def identity(self) -> str:
-        """Changes when the weights or the configuration change."""
-        return self._checkpoint.identity
-
-    @property
-    def dimension(self) -> int:
-        return self._dimension
+        super().__init__(model, checkpoint)
 
     @property
     def image_size(self) -> int | None:
@@ -86,7 +66,7 @@ class DualEncoder:
         """Encode to unit vectors, shape (n, dimension). Whatever is transparent is seen as white."""
         if not images:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        opaque = [on_white(image) for image in images]
+        opaque = [to_rgb(image) for image in images]
         with self._encoding:
             DualEncoder.images_encoded += len(images)
             vectors = self._model.encode(opaque, normalize_embeddings=True, show_progress_bar=False)
@@ -112,14 +92,6 @@ def load_dual_encoder(model: str, revision: str | None, device: str, allow_remot
 def dual_encoder_identity(model: str, revision: str | None) -> str:
     """`DualEncoder.identity` without loading the model."""
     return _find(model, revision).identity
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """`image` in RGB, composited on white where it is transparent."""
-    if image.mode not in _ALPHA_MODES and "transparency" not in image.info:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
 def assemble_bundled(image_tower: Path, device: str) -> SentenceTransformer:

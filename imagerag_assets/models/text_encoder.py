@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from imagerag_assets.models.checkpoints import (
     BUNDLED,
     MINILM_SHA256,
     Checkpoint,
+    Encoder,
     FloatArray,
     encode_words,
     find_checkpoint,
@@ -17,42 +18,15 @@ from imagerag_assets.models.checkpoints import (
     minilm_folder,
 )
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
 _SETTING = "models.text"
 _LOADING = threading.Lock()
 
 
-class TextEncoder:
+class TextEncoder(Encoder):
     """A loaded text model. Safe to share between threads."""
 
     texts_encoded: ClassVar[int] = 0
     """Texts that went through any text encoder of this process, so that a test can prove that none did."""
-
-    def __init__(self, model: SentenceTransformer, checkpoint: Checkpoint) -> None:
-        self._model = model
-        self._checkpoint = checkpoint
-        self._dimension = int(model.get_embedding_dimension() or 0)
-        self._encoding = threading.Lock()  # fast tokenizers raise "Already borrowed" when two threads share one
-
-    @property
-    def model_id(self) -> str:
-        return self._checkpoint.model_id
-
-    @property
-    def revision(self) -> str | None:
-        """The hub's commit, None for a folder."""
-        return self._checkpoint.commit
-
-    @property
-    def identity(self) -> str:
-        """Changes when the weights or the configuration change."""
-        return self._checkpoint.identity
-
-    @property
-    def dimension(self) -> int:
-        return self._dimension
 
     def encode_texts(self, texts: list[str]) -> FloatArray:
         """Encode to unit vectors, shape (n, dimension)."""

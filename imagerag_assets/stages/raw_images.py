@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import Progress, StageReport, fingerprint
 from imagerag_assets.images.ingest import (
@@ -36,6 +38,19 @@ def run(project: Project, options: RunOptions) -> dict[str, StageReport]:
     if gone:
         reports["(no longer in the settings)"] = StageReport(STAGE, removed=gone)
     return reports
+
+
+def total(reports: Mapping[str, StageReport]) -> StageReport:
+    """All collections' counts in one report."""
+    added = StageReport(STAGE)
+    for report in reports.values():
+        added.new += report.new
+        added.updated += report.updated
+        added.removed += report.removed
+        added.skipped += report.skipped
+        added.failed += report.failed
+        added.seconds += report.seconds
+    return added
 
 
 def data_version(connection: Connection, project: Project) -> str:

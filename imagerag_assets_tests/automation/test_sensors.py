@@ -44,6 +44,11 @@ def test_whatever_comes_goes_or_changes_shows(listed: list[ListedFile], other: L
         assert listing_fingerprint([*listed[1:], other]) != before
 
 
+def test_a_file_of_the_same_size_and_another_time_shows() -> None:
+    seen = {listing_fingerprint([ListedFile("a.png", 5, at)]) for at in (1, 2)}
+    assert len(seen | {listing_fingerprint([ListedFile("a.png", 6, 1)])}) == 3
+
+
 @given(listings, st.integers(0, 5))
 def test_a_cursor_survives_its_text(found: dict[str, str], attempt: int) -> None:
     cursor = Cursor(found, attempt)

@@ -66,9 +66,9 @@ def add_thumbnails(connection: Connection, uris: Iterable[str], fmt: str) -> Non
         Image.new("RGB", (160, 120), (red, green, blue)).save(buffer, fmt)
         connection.execute(
             "insert into contents (content, fingerprint, format, mode, width, height, size_bytes, exif, "
-            "phash, dhash, thumbnail) "
-            "values (%s, 'f', 'PNG', 'RGB', 160, 120, 1, '{}', 0::bit(64), 0::bit(64), %s)",
-            (content_of(uri), buffer.getvalue()),
+            "phash, dhash, colours, thumbnail) "
+            "values (%s, 'f', 'PNG', 'RGB', 160, 120, 1, '{}', 0::bit(64), 0::bit(64), %s, %s)",
+            (content_of(uri), bytes(32), buffer.getvalue()),
         )
 
 

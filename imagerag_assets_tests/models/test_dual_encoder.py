@@ -16,12 +16,12 @@ from PIL import Image
 
 import imagerag_assets
 from imagerag_assets.errors import ModelError
+from imagerag_assets.images.decode import to_rgb
 from imagerag_assets.models import checkpoints
 from imagerag_assets.models.dual_encoder import (
     DualEncoder,
     dual_encoder_identity,
     load_dual_encoder,
-    on_white,
 )
 from imagerag_assets.models.text_encoder import TextEncoder, load_text_encoder, text_encoder_identity
 
@@ -165,7 +165,7 @@ def test_what_is_transparent_is_seen_as_white(mode: str) -> None:
     layer = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
     layer.putpixel((0, 0), (0, 0, 0, 255))
 
-    opaque = on_white(layer.convert(mode))
+    opaque = to_rgb(layer.convert(mode))
 
     assert opaque.mode == "RGB"
     assert opaque.getpixel((3, 3)) == (255, 255, 255)
@@ -178,7 +178,7 @@ def test_transparent_colour_of_a_palette_is_seen_as_white() -> None:
     image.putpixel((0, 0), 1)
     image.info["transparency"] = 0
 
-    opaque = on_white(image)
+    opaque = to_rgb(image)
 
     assert opaque.getpixel((3, 3)) == (255, 255, 255)
     assert opaque.getpixel((0, 0)) == (0, 0, 255)

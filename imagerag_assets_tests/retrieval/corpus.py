@@ -104,7 +104,8 @@ def store(project: Project, pictures: Sequence[Picture], removed: Sequence[str] 
         bits = Bit([False] * 64)
         columns = "fingerprint format mode width height size_bytes exif phash dhash colours thumbnail"
         _write(connection, "contents", ("content",), columns, [
-            (one.content, look, "PNG", "RGB", 100 * one.tiles, 50, 1, Jsonb({}), bits, bits, bytes(32), b"") for one in pictures
+            (one.content, look, "PNG", "RGB", 100 * one.tiles, 50, 1, Jsonb({}), bits, bits, bytes(32), b"")
+            for one in pictures
         ])  # fmt: skip
         _write(connection, "tiles", ("content", "tile_no"), "level x0 y0 x1 y1 fingerprint", [
             (one.content, number, min(number, 1), 100 * max(number - 1, 0), 0, 100 * max(number, 1), 50, boxes)

@@ -30,14 +30,7 @@ STAGES = (
 def run_all(project: Project, options: RunOptions | None = None) -> dict[str, StageReport]:
     """Reports by stage; raw_images' are added up."""
     chosen = options or RunOptions()
-    total = StageReport("raw_images")
-    for report in raw_images.run(project, chosen).values():
-        total.new += report.new
-        total.updated += report.updated
-        total.removed += report.removed
-        total.skipped += report.skipped
-        total.failed += report.failed
-    reports = {"raw_images": total}
+    reports = {"raw_images": raw_images.total(raw_images.run(project, chosen))}
     for stage in STAGES:
         report = stage.run(project, chosen)
         reports[report.stage] = report
