@@ -14,6 +14,8 @@ from imagerag_assets.images.sources import ListedFile, list_files, source_folder
 from imagerag_assets.project import Project
 from imagerag_assets.settings import SAMPLE_SCHEME
 
+MAXIMUM_ATTEMPTS = 5
+"""Runs in a row for one state of the files: what fails five times waits for a person or for the next change."""
 _FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
@@ -52,7 +54,8 @@ def next_cursor(before: Cursor, listings: Mapping[str, str], last_failed: bool) 
     """The cursor of the run to ask for, or None when there is nothing to ask for."""
     if dict(before.listings) != dict(listings):
         return Cursor(listings, 1)
-    return Cursor(listings, before.attempt + 1) if last_failed else None
+    again = last_failed and before.attempt < MAXIMUM_ATTEMPTS
+    return Cursor(listings, before.attempt + 1) if again else None
 
 
 def current_listings(project: Project) -> dict[str, str]:

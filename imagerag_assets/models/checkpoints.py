@@ -99,10 +99,8 @@ def load_checkpoint(checkpoint: Checkpoint, device: str, allow_remote_code: bool
     """
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
 
-    # A bar per model for a tenth of a second of reading says nothing in a run's log.
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hide_loading_bars()
     place = str(checkpoint.folder) if checkpoint.folder else checkpoint.model_id
     try:
         return SentenceTransformer(
@@ -115,6 +113,13 @@ def load_checkpoint(checkpoint: Checkpoint, device: str, allow_remote_code: bool
                 "Read that code first; if you trust it, set models.allow_remote_code to true."
             ) from error
         raise ModelError(f"{setting}: {place} cannot be loaded: {_first_line(error)} {_remedy(setting)}") from error
+
+
+def hide_loading_bars() -> None:
+    """Keep transformers' bars, one per model for a tenth of a second of reading, out of the runs' logs."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def encode_words(model: SentenceTransformer, texts: list[str], dimension: int) -> FloatArray:

@@ -28,6 +28,7 @@ from imagerag_assets.models.checkpoints import (
     encode_words,
     find_checkpoint,
     folder_digest,
+    hide_loading_bars,
     load_checkpoint,
     minilm_folder,
 )
@@ -98,6 +99,8 @@ def assemble_bundled(image_tower: Path, device: str) -> SentenceTransformer:
     """Join all-MiniLM-L6-v2 for text and the tower in `image_tower` for images by a Router."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Router
+
+    hide_loading_bars()
 
     towers = {"text": minilm_folder(), "image": image_tower}
     routes: dict[str, list[Any]] = {

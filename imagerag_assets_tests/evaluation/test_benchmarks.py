@@ -186,3 +186,16 @@ def test_a_quarantined_image_alone_raises_nothing_and_a_removed_one_does(databas
         connection.execute("update raw_images set removed_at = now()")
         with pytest.raises(BenchmarkError, match=r"1 judgements name images"):
             require_images(connection)
+
+
+def test_an_example_may_lie_in_the_collections_source_and_nowhere_else(tmp_path: Path) -> None:
+    source, folder = tmp_path / "source", tmp_path / "benchmark"
+    for made in (source, folder):
+        made.mkdir()
+    (source / "a.jpg").write_bytes(b"pixels")
+    queries = '{"_id": "q1", "image": "a.jpg", "kind": "by_example", "language": "fr"}'
+    write(folder, queries, QRELS + "q1\tb.jpg\t1\n")
+
+    assert load_benchmark(folder, source).queries == (Query("q1", "", source / "a.jpg", "by_example", "fr"),)
+    with pytest.raises(BenchmarkError, match="does not exist"):
+        load_benchmark(folder)

@@ -194,27 +194,27 @@ class Canvas:
                 made_of = top if side == "top" and top else material
                 self.paint(camera, face, made_of, (bottom * light, upper * light), soft=soft)
 
-    def shadow(self, points: Sequence[Point2], strength: float, blur: float) -> None:
-        """Darken inside a blurred polygon; `blur` is a fraction of the canvas width."""
+    def _blurred_area(self, points: Sequence[Point2], blur: float) -> tuple[Floats, Floats] | None:
+        """The pixels (a view, h x w x 3) that a blurred polygon touches, and how much it covers them (h x w x 1)."""
         radius = blur * self.width
         drawn = self._mask(points, grow=int(radius * 2))
         if drawn is None:
-            return
+            return None
         mask, left, top = drawn
-        soft = np.asarray(mask.filter(ImageFilter.BoxBlur(radius)), dtype=np.float32) / 255
-        area = self.pixels[top : top + soft.shape[0], left : left + soft.shape[1]]
-        area *= (1 - strength * soft)[:, :, None]
+        soft = np.asarray(mask.filter(ImageFilter.BoxBlur(radius)), dtype=np.float32) / np.float32(255)
+        return self.pixels[top : top + soft.shape[0], left : left + soft.shape[1]], soft[:, :, None]
+
+    def shadow(self, points: Sequence[Point2], strength: float, blur: float) -> None:
+        """Darken inside a blurred polygon; `blur` is a fraction of the canvas width."""
+        if (found := self._blurred_area(points, blur)) is not None:
+            area, soft = found
+            area *= 1 - strength * soft
 
     def beam(self, points: Sequence[Point2], colour: Tint, blur: float) -> None:
         """Light that falls inside a blurred polygon: multiplies what is there by 1 + colour."""
-        radius = blur * self.width
-        drawn = self._mask(points, grow=int(radius * 2))
-        if drawn is None:
-            return
-        mask, left, top = drawn
-        soft = np.asarray(mask.filter(ImageFilter.BoxBlur(radius)), dtype=np.float32) / 255
-        area = self.pixels[top : top + soft.shape[0], left : left + soft.shape[1]]
-        area *= 1 + soft[:, :, None] * np.array(colour, dtype=np.float32)
+        if (found := self._blurred_area(points, blur)) is not None:
+            area, soft = found
+            area *= 1 + soft * np.array(colour, dtype=np.float32)
 
     def layer(self, image: Image.Image, left: int, top: int) -> None:
         """Lay an RGBA picture over the canvas, in the scene's light."""
