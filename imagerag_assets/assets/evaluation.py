@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from imagerag_assets.assets.common import (
@@ -134,9 +135,9 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
         opened = project.open()
         with opened.database.connect() as connection:
             due = _evaluations_without_metrics(connection)
-        if not due:
+        if not due and (passed := _last_build_that_passed(context)):
             context.log.info("dbt_eval: nothing to do, every evaluation has its metrics")
-            yield from _unchanged(context, opened.database.connect)
+            yield from _unchanged(context, opened.database.connect, passed)
             return
         os.environ.update(dbt_environment(opened.database.url))
         # dbt's default indirect selection would leave out tests that look at two models.
@@ -172,7 +173,26 @@ def _evaluations_without_metrics(connection: Connection) -> int:
     return int(one_row(connection.execute(query))[0])
 
 
-def _unchanged(context: dg.AssetExecutionContext, connect: Any) -> Iterator[dg.MaterializeResult[None]]:
+def _last_build_that_passed(context: dg.AssetExecutionContext) -> str:
+    """The run of the last build, if every one of dbt's tests passed in it; empty otherwise.
+
+    A build that failed its tests has left its rows behind: they must be tested again, not passed over.
+    """
+    runs = set()
+    for key in context.selected_asset_check_keys:
+        history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
+        # The newest record is this run's own plan.
+        last = next((record for record in history if record.run_id != context.run_id), None)
+        if last is None or last.status is not AssetCheckExecutionRecordStatus.SUCCEEDED:
+            return ""
+        runs.add(last.run_id)
+    return max(runs, default="")
+
+
+def _unchanged(
+    context: dg.AssetExecutionContext, connect: Any, passed: str
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """The models as they are, and their tests as they passed on the same rows."""
     # Dagster wants upstream models first.
     for key in TopologicalSorter(context.assets_def.asset_deps).static_order():
         if key not in context.selected_asset_keys:
@@ -182,6 +202,10 @@ def _unchanged(context: dg.AssetExecutionContext, connect: Any) -> Iterator[dg.M
             yield dg.MaterializeResult(
                 asset_key=key, metadata=metadata, data_version=dg.DataVersion(_metrics_version(connection))
             )
+    for check in sorted(context.selected_asset_check_keys, key=str):
+        yield dg.AssetCheckResult(
+            passed=True, asset_key=check.asset_key, check_name=check.name, metadata={"same_rows_passed_in_run": passed}
+        )
 
 
 def _with_metrics(event: Any, connect: Any) -> Any:

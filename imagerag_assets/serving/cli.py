@@ -38,7 +38,7 @@ def main() -> None:
     try:
         app()
     except ImageragError as error:
-        err.print(f"[bold red]Error:[/] {_plain(str(error))}", highlight=False)
+        err.print(f"[bold red]Error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -138,7 +138,7 @@ def _materialize(settings: Path | None, assets: list[str]) -> None:
     started = time.monotonic()
     outcome = run(settings, assets)
     if outcome.failure:
-        err.print(f"[bold red]The run failed:[/] {_plain(outcome.failure)}", highlight=False)
+        err.print(f"[bold red]The run failed:[/] {_plain(outcome.failure)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1)
     texts = DualEncoder.texts_encoded + TextEncoder.texts_encoded
     work = (
