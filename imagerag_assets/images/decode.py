@@ -93,9 +93,9 @@ def _load(opened: Image.Image, limits: Limits) -> DecodedImage:
             "too_large",
             f"{width}×{height} pixels; limits.max_pixels is {limits.max_pixels:,}. Nothing was decoded.",
         )
-    exif = _exif(opened)
+    # First of all: a PNG's EXIF is read by loading the pixels, and the second load after a failed one is silent.
     opened.load()
-    return DecodedImage(to_rgb(_upright(opened)), opened.format or "?", opened.mode, exif)
+    return DecodedImage(to_rgb(_upright(opened)), opened.format or "?", opened.mode, _exif(opened))
 
 
 def _upright(opened: Image.Image) -> Image.Image:

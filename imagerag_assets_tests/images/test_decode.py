@@ -17,6 +17,7 @@ from imagerag_assets.errors import ItemError
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import perceptual_hashes, thumbnail
 from imagerag_assets.settings import Limits
+from imagerag_assets_tests.pictures import draw
 
 LIMITS = Limits()
 RED, BLUE = (230, 30, 20), (20, 40, 220)
@@ -220,3 +221,14 @@ def test_errors_that_decoders_should_not_raise_are_reasons_too() -> None:
     assert reason(bytes(unknown_pixel_format)) == "decode_error"
     without_pixels = encoded(two_halves(), "AVIF").replace(b"iloc", b"free", 1)
     assert reason(without_pixels) in {"decode_error", "not_an_image"}
+
+
+def test_a_png_whose_pixels_are_damaged_in_the_middle_is_not_half_an_image() -> None:
+    buffer = io.BytesIO()
+    draw(3, (320, 240)).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    middle = len(data) // 2
+    data[middle : middle + 64] = bytes(255 - byte for byte in data[middle : middle + 64])
+    with pytest.raises(ItemError) as refused:
+        decode(bytes(data), Limits())
+    assert refused.value.reason == "decode_error"
