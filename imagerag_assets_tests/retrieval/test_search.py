@@ -15,6 +15,7 @@ import pytest
 
 from imagerag_assets.errors import NoLiveIndexError, SettingsError
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval import search as search_module
 from imagerag_assets.retrieval.methods import METHODS, Method
 from imagerag_assets.retrieval.search import Query, Result, search
 from imagerag_assets.stages import pgvector_index
@@ -305,3 +306,23 @@ def test_an_index_kept_by_difference_equals_one_that_is_built_anew(
         columns = slice(0, 7) if table == "images" else slice(None)
         assert [row[columns] for row in found[table]] == [row[columns] for row in rows], table
     assert len({term for term, *_ in expected["postings"]}) == len(expected["terms"])
+
+
+def test_a_large_index_is_scanned_by_hnsw_and_finds_nearly_what_an_exact_scan_does(
+    make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Random vectors are the hardest case for a graph: nothing is near anything.
+    project = shop_project(make_project, tmp_path, index={"ef_search": 400})
+    build(project, [Picture(f"{number:05d}.png", description=f"scene {number}") for number in range(5_100)])
+    queries = [Query(f"scene {number} red mug") for number in range(5)]
+
+    scanned = [names(search(project, query, method="clip")) for query in queries]
+    described = [names(search(project, query, method="description")) for query in queries]
+    monkeypatch.setattr(search_module, "_EXACT_ROWS", 10_000)
+    exact = [names(search(project, query, method="clip")) for query in queries]
+    exactly_described = [names(search(project, query, method="description")) for query in queries]
+
+    for found, expected in ((scanned, exact), (described, exactly_described)):
+        shared = sum(len(set(one) & set(other)) for one, other in zip(found, expected, strict=True))
+        assert all(len(one) == 10 for one in found)
+        assert shared >= 0.8 * 10 * len(queries)
