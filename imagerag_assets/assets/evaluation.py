@@ -79,7 +79,7 @@ def retrieval_runs(context: dg.AssetExecutionContext, project: ProjectResource) 
     with clear_failure():
         opened = project.open()
         options = RunOptions(on_progress=progress_to_log(context))
-        report = runs_stage.run(opened, options, context.run_id)
+        report = runs_stage.run(opened, options, context.run.run_id)
         tell(context, report)
         with opened.database.connect() as connection:
             return dg.MaterializeResult(
@@ -182,7 +182,7 @@ def _last_build_that_passed(context: dg.AssetExecutionContext) -> str:
     for key in context.selected_asset_check_keys:
         history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
         # The newest record is this run's own plan.
-        last = next((record for record in history if record.run_id != context.run_id), None)
+        last = next((record for record in history if record.run_id != context.run.run_id), None)
         if last is None or last.status is not AssetCheckExecutionRecordStatus.SUCCEEDED:
             return ""
         runs.add(last.run_id)

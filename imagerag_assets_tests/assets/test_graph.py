@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +262,25 @@ def test_a_second_run_measures_nothing_twice(runs: Runs) -> None:
         assert connection.execute("select count(*) from evaluations").fetchone() == (2,)
         count = connection.execute("select count(distinct evaluation) from imagerag_eval.eval_metrics").fetchone()
     assert count == (2,)
+
+
+def test_passing_over_dbt_repeats_the_checks_that_passed(runs: Runs) -> None:
+    assert runs.second.checks == runs.first.checks
+    assert any(name.startswith("eval_metrics.") for name in runs.second.checks)
+
+
+def test_a_build_whose_tests_failed_is_not_passed_over(runs: Runs) -> None:
+    models = ("stg_judgements", "stg_missing_judgements", "stg_results", "query_metrics", "eval_metrics")
+    # An instance that has seen no build: dbt has to run, and then finds the impossible number.
+    shop = replace(runs.shop, instance=dg.DagsterInstance.ephemeral())
+    with shop.database.connect() as connection:
+        connection.execute("update imagerag_eval.eval_metrics set mrr = mrr + 7")
+    assert not shop.run(models).success
+    assert not shop.run(models).success
+
+    with shop.database.connect() as connection:
+        connection.execute("update imagerag_eval.eval_metrics set mrr = mrr - 7")
+    assert shop.run(models).success
 
 
 @pytest.fixture
