@@ -83,7 +83,7 @@ def retrieval_runs(context: dg.AssetExecutionContext, project: ProjectResource) 
         tell(context, report)
         with opened.database.connect() as connection:
             return dg.MaterializeResult(
-                data_version=dg.DataVersion(runs_stage.data_version(connection)),
+                data_version=dg.DataVersion(runs_stage.data_version(connection, opened)),
                 metadata=count_metadata(report),
             )
 
@@ -130,7 +130,7 @@ TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_duplicate_source_ass
     name="dbt_eval",
 )
 def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: ProjectResource) -> Iterator[Any]:
-    """Compute the metrics of every evaluation that has none yet; without one, dbt is not even started."""
+    """Compute the metrics of every evaluation that has none yet; when all have, dbt is not even started."""
     with clear_failure():
         opened = project.open()
         with opened.database.connect() as connection:
@@ -157,6 +157,9 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
     with clear_failure():
         opened = project.open()
         with opened.database.connect() as connection:
+            if not metrics_table(connection):
+                context.log.info("eval_report: nothing to report, no collection has a benchmark")
+                return dg.MaterializeResult(metadata={"report": "No collection has a benchmark."})
             page = write_report(connection, opened.settings.data_path / "reports")
             context.log.info(f"eval_report: {page}")
             return dg.MaterializeResult(

@@ -25,20 +25,23 @@ class Cursor:
 
     listings: Mapping[str, str]
     attempt: int = 1
+    request: int = 1
+    """Counts every request ever made: files may return to a state that was asked for before."""
 
     @classmethod
     def parse(cls, text: str | None) -> "Cursor":
         values = json.loads(text) if text else {}
-        return cls(values.get("listings", {}), values.get("attempt", 0))
+        return cls(values.get("listings", {}), values.get("attempt", 0), values.get("request", 0))
 
     def dump(self) -> str:
-        return json.dumps({"listings": dict(self.listings), "attempt": self.attempt}, sort_keys=True)
+        values = {"listings": dict(self.listings), "attempt": self.attempt, "request": self.request}
+        return json.dumps(values, sort_keys=True)
 
     @property
     def run_key(self) -> str:
         """Dagster remembers a run key for ever, whatever became of its run: a new attempt needs a new key."""
         digest = hashlib.sha256(json.dumps(dict(self.listings), sort_keys=True).encode()).hexdigest()[:16]
-        return f"{digest}-{self.attempt}"
+        return f"{digest}-{self.request}-{self.attempt}"
 
 
 def listing_fingerprint(files: Iterable[ListedFile]) -> str:
@@ -53,9 +56,9 @@ def listing_fingerprint(files: Iterable[ListedFile]) -> str:
 def next_cursor(before: Cursor, listings: Mapping[str, str], last_failed: bool) -> Cursor | None:
     """The cursor of the run to ask for, or None when there is nothing to ask for."""
     if dict(before.listings) != dict(listings):
-        return Cursor(listings, 1)
+        return Cursor(listings, 1, before.request + 1)
     again = last_failed and before.attempt < MAXIMUM_ATTEMPTS
-    return Cursor(listings, before.attempt + 1) if again else None
+    return Cursor(listings, before.attempt + 1, before.request + 1) if again else None
 
 
 def current_listings(project: Project) -> dict[str, str]:

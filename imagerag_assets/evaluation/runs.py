@@ -19,7 +19,7 @@ from imagerag_assets.database.stages import OnProgress, Progress, StageReport, f
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval import generations, index
+from imagerag_assets.retrieval import fusion, generations, index
 from imagerag_assets.retrieval.methods import METHODS, Method
 from imagerag_assets.retrieval.search import SEARCH_VERSION, Query, Result, encode_query, run_search
 from imagerag_assets.settings import Limits
@@ -60,7 +60,7 @@ def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageRep
         # Two at once would measure each other's load; the second then finds the first's evaluation.
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
         generation = generations.live(connection)
-        current = evaluation_fingerprint(connection)
+        current = evaluation_fingerprint(connection, project)
         asked = _asked(connection, project.settings.limits)
         total = len(asked) * len(METHODS)
         newest = connection.execute("select fingerprint from evaluations order by evaluation desc limit 1").fetchone()
@@ -74,8 +74,8 @@ def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageRep
     return report
 
 
-def evaluation_fingerprint(connection: Connection) -> str:
-    """What decides the rankings: the live rows, the benchmarks, the search code."""
+def evaluation_fingerprint(connection: Connection, project: Project) -> str:
+    """What decides the rankings: the live rows, the benchmarks, the search code and its settings."""
     generation = generations.live(connection)
     benchmarks = connection.execute("select benchmark, digest from benchmarks order by benchmark").fetchall()
     return fingerprint(
@@ -83,6 +83,8 @@ def evaluation_fingerprint(connection: Connection) -> str:
         benchmarks=benchmarks,
         methods=METHODS,
         search=SEARCH_VERSION,
+        settings=project.settings.index.model_dump(),
+        evidence=fusion.parameters(),
     )
 
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 from imagerag_assets.errors import ItemError, SourceError
 from imagerag_assets.settings import SAMPLE_SCHEME, Collection, Settings
 
+_DRAWN: set[Path] = set()
 _NOT_CONTENT = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -48,7 +49,10 @@ def sample_folder(settings: Settings, on_progress: Callable[[int, int], None] | 
     from imagerag_assets.sample.corpus import write_corpus
 
     folder = settings.data_path / "sample"
-    write_corpus(folder, on_progress)
+    # Looking whether it is whole reads all of it: once per process, and not once per image.
+    if folder not in _DRAWN:
+        write_corpus(folder, on_progress)
+        _DRAWN.add(folder)
     return folder
 
 

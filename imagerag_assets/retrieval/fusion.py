@@ -67,7 +67,7 @@ def _evidence() -> str:
     """The sum of all legs' evidence; a leg that did not run says nothing. exp is cut off where it would overflow."""
     parts = [
         f"coalesce(ln(1 - %({leg}_knows)s + %({leg}_knows)s"
-        f" * exp(least(%({leg}_offset)s + %({leg}_slope)s * {score}, 60))), 0)"
+        f" * exp(greatest(least(%({leg}_offset)s + %({leg}_slope)s * {score}, 60), -700))), 0)"
         for leg, score in _STANDARDISED.items()
     ]
     return "(" + " + ".join(parts) + ")"

@@ -13,5 +13,5 @@ def run(project: Project, options: RunOptions, run_id: str) -> StageReport:
     return evaluate(project, run_id, options.on_progress)
 
 
-def data_version(connection: Connection) -> str:
-    return evaluation_fingerprint(connection)
+def data_version(connection: Connection, project: Project) -> str:
+    return evaluation_fingerprint(connection, project)

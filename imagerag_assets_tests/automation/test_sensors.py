@@ -57,7 +57,7 @@ def test_a_cursor_survives_its_text(found: dict[str, str], attempt: int) -> None
 
 
 def test_without_a_cursor_nothing_was_asked_for_yet() -> None:
-    assert Cursor.parse(None) == Cursor.parse("") == Cursor({}, 0)
+    assert Cursor.parse(None) == Cursor.parse("") == Cursor({}, 0, 0)
 
 
 @given(listings, listings, st.integers(0, 7), st.booleans())
@@ -66,9 +66,10 @@ def test_a_run_is_asked_for_when_the_listing_is_another_or_the_last_run_failed(
 ) -> None:
     after = next_cursor(Cursor(before, attempt), now, failed)
     if before != now:
-        assert after == Cursor(now, 1)
+        assert after == Cursor(now, 1, 2)
+        assert after.run_key != Cursor(before, attempt).run_key
     elif failed and attempt < MAXIMUM_ATTEMPTS:
-        assert after == Cursor(now, attempt + 1)
+        assert after == Cursor(now, attempt + 1, 2)
         assert after.run_key != Cursor(before, attempt).run_key
     else:
         assert after is None
