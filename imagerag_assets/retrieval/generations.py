@@ -49,12 +49,17 @@ def find(connection: Connection, current: str) -> Generation | None:
 
 def live(connection: Connection) -> Generation:
     """The generation that search reads. Raises `NoLiveIndexError` before the first."""
-    found = _one(connection, "status = %s", "live")
+    found = find_live(connection)
     if found is None:
         raise NoLiveIndexError(
             "There is no live index yet. Materialize the assets first: make demo, or imagerag materialize."
         )
     return found
+
+
+def find_live(connection: Connection) -> Generation | None:
+    """The generation that search reads, None before the first."""
+    return _one(connection, "status = %s", "live")
 
 
 def create(connection: Connection, parameters: dict[str, Any]) -> Generation:

@@ -40,6 +40,22 @@ _DESIRED = """
     where exists (
         select from clip_embeddings t
         where t.content = r.content and t.model = %(model)s and t.fingerprint = %(clip)s)
+    -- An image whose text or description is being made anew keeps what it has in the index until that is done.
+      and (o.content is not null or not exists (select from ocr_text x where x.content = r.content))
+      and (v.content is not null or not exists (
+        select from vlm_descriptions x where x.content = r.content and x.context = k.context))
+      and (e.content is not null or not exists (
+        select from description_embeddings x where x.content = r.content and x.context = k.context))
+"""
+
+# Rows of the index (alias i) that go: their image is gone, or a newer row is ready. What is pending stays as it was.
+_GONE = """
+    not exists (
+        select from raw_images r
+        where r.collection = i.collection and r.content = i.content and r.removed_at is null)
+    or exists (
+        select from desired d
+        where d.collection = i.collection and d.content = i.content and d.digest <> i.digest)
 """
 
 
@@ -64,12 +80,7 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
     counts = _count(connection, images)
     if counts.new or counts.updated or counts.removed:
         _collect_stale_terms(connection, generation)
-        connection.execute(
-            sql.SQL(
-                "delete from {} i where not exists (select from desired d where d.collection = i.collection "
-                "and d.content = i.content and d.digest = i.digest)"
-            ).format(images)
-        )
+        connection.execute(sql.SQL("delete from {} i where " + _GONE).format(images))  # noqa: S608
         fresh = _insert_images(connection, images)
         _insert_tiles(connection, generation, parameters)
         _insert_postings(connection, generation, fresh)
@@ -119,15 +130,32 @@ def faults(connection: Connection, generation: Generation) -> dict[str, int]:
     }
 
 
+def missing_images(connection: Connection, generation: Generation, live: Generation) -> int:
+    """How many images search would lose if `generation` went live now: live ones that it has no row of yet."""
+    query = sql.SQL("""
+        select count(*) from {live} i
+        where exists (
+            select from raw_images r
+            where r.collection = i.collection and r.content = i.content and r.removed_at is null)
+          and not exists (
+            select from {candidate} n where n.collection = i.collection and n.content = i.content)
+    """).format(live=live.table("images"), candidate=generation.table("images"))
+    return int(one_row(connection.execute(query))[0])
+
+
 def _count(connection: Connection, images: sql.Identifier) -> Difference:
     row = one_row(
         connection.execute(
             sql.SQL("""
             select count(*) filter (where i.image_id is null),
                    count(*) filter (where i.digest <> d.digest),
-                   count(*) filter (where d.content is null),
-                   count(*) filter (where i.digest = d.digest)
-            from desired d full join {} i using (collection, content)
+                   count(*) filter (where d.content is null and not g.live),
+                   count(*) filter (where i.digest = d.digest or (d.content is null and g.live))
+            from desired d
+            full join {} i using (collection, content)
+            cross join lateral (select exists (
+                select from raw_images r
+                where r.collection = i.collection and r.content = i.content and r.removed_at is null) as live) g
         """).format(images)
         )
     )
@@ -137,13 +165,10 @@ def _count(connection: Connection, images: sql.Identifier) -> Difference:
 def _collect_stale_terms(connection: Connection, generation: Generation) -> None:
     """Terms of the documents that are about to go: their document counts have to be taken again."""
     connection.execute(
-        sql.SQL("""
-            create temporary table touched on commit drop as
-            select distinct p.term from {postings} p
-            join {images} i using (image_id)
-            where not exists (select from desired d where d.collection = i.collection
-                              and d.content = i.content and d.digest = i.digest)
-        """).format(postings=generation.table("postings"), images=generation.table("images"))
+        sql.SQL(
+            "create temporary table touched on commit drop as select distinct p.term from {postings} p "
+            "join {images} i using (image_id) where " + _GONE  # noqa: S608
+        ).format(postings=generation.table("postings"), images=generation.table("images"))
     )
 
 

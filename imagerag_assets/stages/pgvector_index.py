@@ -31,7 +31,11 @@ def run(project: Project, options: RunOptions) -> StageReport:
         if new:
             generations.build_vector_indexes(connection, generation)
         if generation.status != "live":
-            generations.promote(connection, generation)
+            live = generations.find_live(connection)
+            # A generation whose vectors are still being made stays beside the live one.
+            report.pending = index.missing_images(connection, generation, live) if live else 0
+            if not report.pending:
+                generations.promote(connection, generation)
         report.new, report.updated = difference.new, difference.updated
         report.removed, report.skipped = difference.removed, difference.unchanged
     if report.worked or report.removed:

@@ -139,6 +139,28 @@ def test_a_run_can_be_limited_to_one_collection_or_one_shard(make_project: MakeP
     assert report.new == shards.count(shards[0])
 
 
+def test_what_is_pending_after_a_change_of_settings_stays_searchable(make_project: MakeProject, tmp_path: Path) -> None:
+    from imagerag_assets.stages import pgvector_index
+
+    one, other = write_pictures(tmp_path / "one", range(3)), write_pictures(tmp_path / "other", range(10, 13))
+    folders = {"one": one, "other": other}
+    project = make_project(folders)
+    run_all(project)
+    url = project.settings.database.url
+
+    retiled = make_project(folders, url=url, tiling={"size": 512})
+    report = pgvector_index.run(retiled, RunOptions())
+    assert (report.removed, report.skipped) == (0, 6)
+    reports = run_all(retiled, RunOptions(Selection(collections=("one",))))
+    assert (reports["pgvector_index"].updated, reports["pgvector_index"].removed) == (3, 0)
+    assert uris(retiled, "4011") == ["picture-0011.png"]
+
+    reread = make_project(folders, url=url, tiling={"size": 512}, ocr={"page_segmentation": 6})
+    run_all(reread, RunOptions(Selection(collections=("one",))))
+    assert uris(reread, "4011") == ["picture-0011.png"]
+    assert run_all(reread)["pgvector_index"].removed == 0
+
+
 def test_a_bad_item_is_recorded_and_retried_and_does_not_stop_the_batch(
     make_project: MakeProject, tmp_path: Path
 ) -> None:
