@@ -166,8 +166,8 @@ def _collect_stale_terms(connection: Connection, generation: Generation) -> None
     """Terms of the documents that are about to go: their document counts have to be taken again."""
     connection.execute(
         sql.SQL(
-            "create temporary table touched on commit drop as select distinct p.term from {postings} p "
-            "join {images} i using (image_id) where " + _GONE  # noqa: S608
+            "create temporary table touched on commit drop as select distinct p.term from {postings} p "  # noqa: S608
+            "join {images} i using (image_id) where " + _GONE
         ).format(postings=generation.table("postings"), images=generation.table("images"))
     )
 
