@@ -52,12 +52,6 @@ class Description:
     confidence: float | None
     """Probability of the category against the vocabulary's others, 0–1."""
 
-    @property
-    def text(self) -> str:
-        """All parts in one text, as the text encoder reads it."""
-        parts = [self.general, ", ".join(self.key_elements), self.visible_text]
-        return "\n".join(part for part in parts if part)
-
 
 def load_vocabulary(file: Path | None) -> Vocabulary:
     """The vocabulary in `file`, or the package's own. Raises `SettingsError` naming models.vocabulary."""

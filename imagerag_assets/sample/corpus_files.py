@@ -15,7 +15,6 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from imagerag_assets.sample import drawing
 
-MIME = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 CAMERAS = (("Norda", "D40"), ("Lumenta", "X2 Pro"), ("Hikari", "Pocket 5"), ("Norda", "Phone 11"))
 STORED_TURNED: dict[int, Image.Transpose] = {
     3: Image.Transpose.ROTATE_180,
