@@ -35,6 +35,8 @@ class Stage:
 
     `candidates` is a SELECT whose columns are `item` (text, the key in one string), `content`, and whatever the work
     needs. `done` is a condition on the stage's table, under the alias `r`, that ties it to the candidate `c`.
+    `current` is a further one, without which a result is out of date whatever its fingerprint: an input that may come
+    later or change at the same fingerprint. `output` is an expression over `r`: what downstream sees of a result.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Stage:
     candidates: str
     done: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    current: str = "true"
+    output: str = "''"
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,14 @@ def run_stage(
 ) -> StageReport:
     """Do everything that is pending, batch by batch. Killed anywhere, the next call does the rest.
 
-    Raises `StageError` when all items of a batch of three or more fail: then the fault is not theirs.
+    Raises `StageError` when all items of a batch of three or more fail for no reason of their own (`ItemError`): then
+    the fault is not theirs.
     """
     chosen = selection or Selection()
     report = StageReport(stage.name)
     started = time.monotonic()
     with database.connect() as connection:
+        _forget_failures(connection, stage)
         candidates, total = _count(connection, stage, chosen, retries)
         connection.commit()
         report.skipped = candidates - total
@@ -145,8 +151,9 @@ def data_version(connection: Connection, stage: Stage) -> str:
     row = one_row(
         connection.execute(
             sql.SQL(
-                "select count(*), coalesce(sum(hashtextextended(c.item, 0)::numeric), 0) from ({candidates}) c "
-                "where exists (select from {table} r where {done} and r.fingerprint = %(fingerprint)s)"
+                "select count(*), coalesce(sum(hashtextextended(c.item || ':' || o.output, 0)::numeric), 0) "
+                "from ({candidates}) c cross join lateral (select {output} as output from {table} r "
+                "where {done} and r.fingerprint = %(fingerprint)s and {current} limit 1) o"
             ).format(**_parts(stage)),
             _parameters(stage),
         )
@@ -190,6 +197,8 @@ def _parts(stage: Stage) -> dict[str, sql.Composable]:
         "candidates": sql.SQL(stage.candidates),
         "table": sql.Identifier(stage.table),
         "done": sql.SQL(stage.done),
+        "current": sql.SQL(stage.current),
+        "output": sql.SQL(stage.output),
     }
 
 
@@ -211,7 +220,7 @@ _SELECTED = """
         where s.content = c.content and s.removed_at is null and s.collection = any(%(collections)s::text[])))
     and (%(shards)s::int[] is null or get_byte(decode(c.content, 'hex'), 0) = any(%(shards)s::int[]))
 """
-_WITHOUT_RESULT = "not exists (select from {table} r where {done} and r.fingerprint = %(fingerprint)s)"
+_WITHOUT_RESULT = "not exists (select from {table} r where {done} and r.fingerprint = %(fingerprint)s and {current})"
 _NOT_WAITING = """
     not exists (
         select from stage_failures f
@@ -308,8 +317,19 @@ def _having_older_results(connection: Connection, stage: Stage, items: Sequence[
     return {row[0] for row in rows}
 
 
+def _forget_failures(connection: Connection, stage: Stage) -> None:
+    """Drop the failures of items that are gone and those of an earlier fingerprint: nothing will ever retry them."""
+    connection.execute(
+        sql.SQL(
+            "delete from stage_failures f where f.stage = %(stage)s and (f.fingerprint <> %(fingerprint)s "
+            "or not exists (select from ({candidates}) c where c.item = f.item))"
+        ).format(**_parts(stage)),
+        _parameters(stage),
+    )
+
+
 def _record_failures(connection: Connection, stage: Stage, failures: Mapping[str, Exception], retries: Retries) -> None:
-    """Keep each failure with its attempts; the wait doubles with every one. A new fingerprint starts afresh."""
+    """Keep each failure with its attempts; the wait doubles with every one."""
     for item, error in failures.items():
         reason = error.reason if isinstance(error, ItemError) else type(error).__name__
         connection.execute(
@@ -319,11 +339,8 @@ def _record_failures(connection: Connection, stage: Stage, failures: Mapping[str
             values (%(stage)s, %(item)s, %(fingerprint)s, %(class)s, %(message)s,
                     now() + make_interval(secs => %(wait)s))
             on conflict (stage, item) do update set
-                fingerprint = excluded.fingerprint, error_class = excluded.error_class, message = excluded.message,
-                attempts = case when f.fingerprint = excluded.fingerprint then f.attempts + 1 else 1 end,
-                last_try = now(),
-                next_try = now() + make_interval(secs => %(wait)s
-                    * case when f.fingerprint = excluded.fingerprint then power(2, f.attempts) else 1 end)
+                error_class = excluded.error_class, message = excluded.message, attempts = f.attempts + 1,
+                last_try = now(), next_try = now() + make_interval(secs => %(wait)s * power(2, f.attempts))
             """,
             {
                 "stage": stage.name,

@@ -41,7 +41,10 @@ create table {schema}.postings (
 );
 create index on {schema}.postings (image_id);
 
+-- How many images of a collection have a term: a word is rare or common where it is searched.
 create table {schema}.terms (
-    term         text primary key,
-    documents    integer not null
+    term         text not null,
+    collection   text not null,
+    documents    integer not null,
+    primary key (term, collection)
 );

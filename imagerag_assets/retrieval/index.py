@@ -25,7 +25,8 @@ _DESIRED = """
            c.exif || jsonb_build_object('format', c.format) as metadata,
            hashtext(r.content) as sample, e.embedding,
            md5(concat_ws('|', r.uris::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint, v.context,
-                         e.fingerprint, %(clip)s::text)) as digest
+                         v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
+                         %(clip)s::text)) as digest
     from (
         select collection, content, array_agg(uri order by uri) as uris
         from raw_images where removed_at is null group by collection, content) r
@@ -166,8 +167,8 @@ def _collect_stale_terms(connection: Connection, generation: Generation) -> None
     """Terms of the documents that are about to go: their document counts have to be taken again."""
     connection.execute(
         sql.SQL(
-            "create temporary table touched on commit drop as select distinct p.term from {postings} p "  # noqa: S608
-            "join {images} i using (image_id) where " + _GONE
+            "create temporary table touched on commit drop as "  # noqa: S608
+            "select distinct i.collection, p.term from {postings} p join {images} i using (image_id) where " + _GONE
         ).format(postings=generation.table("postings"), images=generation.table("images"))
     )
 
@@ -217,8 +218,7 @@ def _insert_postings(connection: Connection, generation: Generation, fresh: list
                 for word in words:
                     counts[word] += weight  # type: ignore[assignment]
             for term, frequency in sorted(counts.items()):
-                # A B-tree entry has to stay under a third of a page, and no query has a longer word.
-                yield term[:200], image_id, float(frequency)
+                yield term, image_id, float(frequency)
 
     statement = sql.SQL("copy {} (term, image_id, frequency) from stdin (format binary)").format(
         generation.table("postings")
@@ -231,21 +231,27 @@ def _insert_postings(connection: Connection, generation: Generation, fresh: list
         sql.SQL("update {} set terms = %s where image_id = %s").format(generation.table("images")), lengths
     )
     connection.execute(
-        sql.SQL("insert into touched select distinct term from {} where image_id = any(%s)").format(
-            generation.table("postings")
-        ),
+        sql.SQL(
+            "insert into touched select distinct i.collection, p.term "
+            "from {postings} p join {images} i using (image_id) where image_id = any(%s)"
+        ).format(postings=generation.table("postings"), images=generation.table("images")),
         ([image_id for _, image_id in lengths],),
     )
 
 
 def _refresh_terms(connection: Connection, generation: Generation) -> None:
     """Count again the documents of every term that an inserted or deleted document has."""
-    names = {"terms": generation.table("terms"), "postings": generation.table("postings")}
-    connection.execute(sql.SQL("delete from {terms} where term in (select term from touched)").format(**names))
+    names = {name: generation.table(name) for name in ("terms", "postings", "images")}
     connection.execute(
         sql.SQL(
-            "insert into {terms} (term, documents) select term, count(*) from {postings} "
-            "where term in (select term from touched) group by term"
+            "delete from {terms} t using touched where t.collection = touched.collection and t.term = touched.term"
+        ).format(**names)
+    )
+    connection.execute(
+        sql.SQL(
+            "insert into {terms} (collection, term, documents) "
+            "select i.collection, p.term, count(*) from (select distinct collection, term from touched) d "
+            "join {postings} p using (term) join {images} i using (image_id, collection) group by 1, 2"
         ).format(**names)
     )
     connection.execute("drop table touched")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
 _K1, _B = 1.2, 0.75
-SEARCH_VERSION = 1
+SEARCH_VERSION = 2
 """Raise it when the same index would give other rankings."""
 _BACKGROUND = 500
 """Images that a leg's background mean and spread are taken from: their error is under 5 % of a spread."""

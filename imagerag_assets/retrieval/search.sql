@@ -8,14 +8,18 @@ with filtered as not materialized (
 corpus as (
     select count(*)::float8 as documents, greatest(coalesce(avg(i.terms), 0), 1)::float8 as mean_terms from filtered i
 ),
--- Inverse document frequency as in Lucene, never negative. Terms that no document has still count in `best`: a query
--- of which half is unknown cannot be fully answered.
+-- Inverse document frequency as in Lucene, never negative, within the searched collections. Terms that no document has
+-- still count in `best`: a query of which half is unknown cannot be fully answered.
 query_terms as (
-    select q.term,
-           ln(1 + (n.total - coalesce(t.documents, 0) + 0.5) / (coalesce(t.documents, 0) + 0.5)) as idf
+    select q.term, ln(1 + (n.total - t.documents + 0.5) / (t.documents + 0.5)) as idf
     from unnest(%(terms)s::text[]) as q (term)
-    cross join (select count(*)::float8 as total from {images}) n
-    left join {terms} t using (term)
+    cross join (
+        select count(*)::float8 as total from {images}
+        where %(collections)s::text[] is null or collection = any(%(collections)s::text[])) n
+    cross join lateral (
+        select coalesce(sum(t.documents), 0)::float8 as documents from {terms} t
+        where t.term = q.term
+          and (%(collections)s::text[] is null or t.collection = any(%(collections)s::text[]))) t
 ),
 best as (select coalesce(sum(idf), 0) * (%(k1)s + 1) as score from query_terms),
 -- Okapi BM25 (Robertson & Zaragoza 2009).

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-TOKENS_VERSION = 1
+TOKENS_VERSION = 2
 _TERM = re.compile(r"[a-z0-9]+")
+_LONGEST = 200
+"""A B-tree entry has to stay under a third of a page, and nobody searches for more."""
 
 
 def terms(text: str) -> list[str]:
@@ -16,4 +18,5 @@ def terms(text: str) -> list[str]:
     """
     # In this order: what is one sign in print may be capitals when spelled out (№, ™).
     plain = unicodedata.normalize("NFKD", text).casefold()
-    return _TERM.findall("".join(char for char in plain if not unicodedata.combining(char)))
+    found = _TERM.findall("".join(char for char in plain if not unicodedata.combining(char)))
+    return [term[:_LONGEST] for term in found]

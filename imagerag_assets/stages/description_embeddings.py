@@ -12,12 +12,13 @@ from imagerag_assets.stages import vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 
 VERSION = 1
-_COLUMNS = ("content", "context", "fingerprint", "embedding")
+_COLUMNS = ("content", "context", "fingerprint", "inputs", "embedding")
 
 _CANDIDATES = """
-    select d.content || ':' || d.context as item, d.content, d.context,
-           concat_ws(E'\\n', d.general, array_to_string(d.key_elements, ', '), nullif(d.visible_text, '')) as text
+    select d.content || ':' || d.context as item, d.content, d.context, t.text, md5(t.text) as inputs
     from vlm_descriptions d
+    cross join lateral (
+        select concat_ws(E'\\n', d.general, array_to_string(d.key_elements, ', '), nullif(d.visible_text, ''))) t (text)
     where d.fingerprint = %(descriptions)s and d.context = any(%(contexts)s::text[])
       and exists (select from live_contents l where l.content = d.content)
 """
@@ -30,6 +31,7 @@ def stage(project: Project) -> Stage:
         "description_embeddings", "description_embeddings", current, _CANDIDATES,
         "r.content = c.content and r.context = c.context",
         {"descriptions": upstream, "contexts": vlm_descriptions.contexts(project)["contexts"]},
+        current="r.inputs = c.inputs", output="r.inputs",
     )  # fmt: skip
 
 
@@ -39,7 +41,8 @@ def run(project: Project, options: RunOptions) -> StageReport:
     def work(items: Sequence[Item]) -> Done:
         vectors = project.text_encoder().encode_texts([item.text for item in items])
         rows = [
-            (item.content, item.context, this.fingerprint, vector) for item, vector in zip(items, vectors, strict=True)
+            (item.content, item.context, this.fingerprint, item.inputs, vector)
+            for item, vector in zip(items, vectors, strict=True)
         ]
 
         def save(connection: Connection) -> None:

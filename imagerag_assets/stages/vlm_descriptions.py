@@ -15,13 +15,14 @@ from imagerag_assets.stages.common import RunOptions, load_image
 
 _COLUMNS = (
     "content", "context", "fingerprint", "model", "general", "key_elements", "visible_text", "category", "tags",
-    "confidence",
+    "confidence", "inputs",
 )  # fmt: skip
 
-# One candidate per content and context. An image whose OCR failed is described without text rather than not at all.
+# One candidate per content and context. An image whose OCR failed is described without text rather than not at all, and
+# again when OCR succeeds after all.
 _CANDIDATES = """
     select c.content || ':' || x.context as item, c.content, x.context, x.collection, x.uri,
-           coalesce(o.text, '') as ocr
+           coalesce(o.text, '') as ocr, coalesce(md5(o.text), 'unread') as inputs
     from live_contents c
     cross join lateral (
         select distinct on (k.context) k.context, r.collection, r.uri
@@ -43,11 +44,9 @@ def context_key(context: str) -> str:
 
 def contexts(project: Project) -> dict[str, list[str]]:
     """Query parameters that tie collections to their contexts."""
-    collections = project.settings.collections
-    return {
-        "names": [collection.name for collection in collections],
-        "contexts": [context_key(collection.context) for collection in collections],
-    }
+    names = [collection.name for collection in project.settings.collections]
+    # The zero-shot describer is told nothing of the collection, so a content has one description for all of them.
+    return {"names": names, "contexts": [context_key("")] * len(names)}
 
 
 def stage(project: Project) -> Stage:
@@ -62,6 +61,8 @@ def stage(project: Project) -> Stage:
     return Stage(
         "vlm_descriptions", "vlm_descriptions", current, _CANDIDATES,
         "r.content = c.content and r.context = c.context", {**contexts(project), "ocr": upstream},
+        current="r.inputs = c.inputs",
+        output="concat_ws('|', r.general, r.key_elements::text, r.visible_text, r.category, r.tags::text)",
     )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def run(project: Project, options: RunOptions) -> StageReport:
         rows = [
             (
                 item.content, item.context, this.fingerprint, MODEL_NAME, one.general, list(one.key_elements),
-                one.visible_text, one.category, list(one.tags), one.confidence,
+                one.visible_text, one.category, list(one.tags), one.confidence, item.inputs,
             )
             for (item, _), one in zip(loaded, found, strict=True)
         ]  # fmt: skip

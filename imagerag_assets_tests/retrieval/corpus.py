@@ -153,7 +153,7 @@ def index_rows(project: Project, number: int | None = None) -> dict[str, list[tu
             "from {tiles} t join {images} i using (image_id) order by 1, 2, 3",
             "postings": "select p.term, i.collection, i.content, p.frequency "
             "from {postings} p join {images} i using (image_id) order by 1, 2, 3",
-            "terms": "select term, documents from {terms} order by 1",
+            "terms": "select term, collection, documents from {terms} order by 1, 2",
         }
         return {
             table: connection.execute(sql.SQL(query).format(**names)).fetchall() for table, query in queries.items()

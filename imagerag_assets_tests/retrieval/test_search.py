@@ -308,6 +308,26 @@ def test_an_index_kept_by_difference_equals_one_that_is_built_anew(
     assert len({term for term, *_ in expected["postings"]}) == len(expected["terms"])
 
 
+def test_two_long_words_with_the_same_start_are_one_term(make_project: MakeProject, tmp_path: Path) -> None:
+    shop = shop_project(make_project, tmp_path)
+    build(shop, [Picture("long.png", ocr="a" * 250 + " " + "a" * 260)])
+
+    assert names(search(shop, Query("a" * 300), method="text")) == ["long.png"]
+
+
+def test_a_word_is_rare_or_common_within_the_searched_collections(make_project: MakeProject, tmp_path: Path) -> None:
+    project = shop_project(make_project, tmp_path)
+    office = [Picture(f"{number}.png", ocr="error", collection="office") for number in range(20)]
+    build(
+        project, [Picture("a.png", ocr="error"), Picture("b.png", ocr="mug mug"), Picture("c.png", ocr="mug"), *office]
+    )
+
+    # In the shop "error" is the rarer word of the two; over all collections "mug" is.
+    query = Query("error mug")
+    assert names(search(project, query, method="text", collections=("shop",)))[0] == "a.png"
+    assert names(search(project, query, method="text"))[0] == "b.png"
+
+
 def test_a_large_index_is_scanned_by_hnsw_and_finds_nearly_what_an_exact_scan_does(
     make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

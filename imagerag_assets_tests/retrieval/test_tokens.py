@@ -36,3 +36,7 @@ def test_terms_of_terms_are_the_same_terms(text: str) -> None:
 @given(st.text(), st.text())
 def test_case_and_neighbours_do_not_matter(one: str, other: str) -> None:
     assert terms(f"{one} {other}") == terms(one) + terms(other)
+
+
+def test_words_too_long_for_an_index_are_cut_alike_in_documents_and_queries() -> None:
+    assert terms("a" * 250 + "b") == terms("a" * 250 + "c") == ["a" * 200]

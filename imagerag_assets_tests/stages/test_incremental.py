@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +10,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from psycopg import sql
 
-from imagerag_assets.database.stages import Selection, StageReport
+from imagerag_assets.database.connection import one_row
+from imagerag_assets.database.stages import Selection, StageReport, data_version
+from imagerag_assets.errors import ItemError
 from imagerag_assets.models import ocr
 from imagerag_assets.models.dual_encoder import DualEncoder
 from imagerag_assets.models.text_encoder import TextEncoder
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.search import Query, search
+from imagerag_assets.stages import vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.pictures import draw, write_pictures
 from imagerag_assets_tests.stages.graph import run_all
@@ -192,3 +198,70 @@ def test_a_bad_item_is_recorded_and_retried_and_does_not_stop_the_batch(
     assert (report.new, report.pending) == (1, 0)
     with project.database.connect() as connection:
         assert connection.execute("select count(*) from stage_failures").fetchone() == (0,)
+
+
+def unread(project: Project) -> int:
+    """How many descriptions and rows of the index know no text, whether OCR failed or found none."""
+    with project.database.connect() as connection:
+        images = generations.live(connection).table("images")
+        query = sql.SQL(
+            "select count(*) from vlm_descriptions v join {} i using (content) where v.visible_text = '' and i.ocr = ''"
+        )
+        return int(one_row(connection.execute(query.format(images)))[0])
+
+
+def test_a_description_made_before_ocr_succeeded_is_made_again_with_the_text(
+    make_project: MakeProject, counted: Counted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(5))
+    project = make_project({"shop": folder}, retries={"first_wait_seconds": 0})
+    real = ocr.read_text
+    calls = itertools.count()
+
+    def failing_once(*arguments: object) -> ocr.OcrText:
+        if next(calls) == 0:
+            raise ItemError("ocr_timeout", "Tesseract took longer than 120 s.")
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ocr, "read_text", failing_once)
+        reports = run_all(project)
+    assert (reports["ocr_text"].failed, reports["vlm_descriptions"].new) == (1, 5)
+    without_text = unread(project)
+    with project.database.connect() as connection:
+        before = data_version(connection, vlm_descriptions.stage(project))
+
+    reports, again = counted(project)
+    assert again == Calls(ocr=1, images=1, texts=1)
+    assert (reports["vlm_descriptions"].updated, reports["pgvector_index"].updated) == (1, 1)
+    assert unread(project) == without_text - 1
+    with project.database.connect() as connection:
+        assert data_version(connection, vlm_descriptions.stage(project)) != before
+    assert counted(project)[1] == Calls(0, 0, 0)
+
+
+def test_a_failure_is_forgotten_when_its_image_is_gone(make_project: MakeProject, tmp_path: Path) -> None:
+    from imagerag_assets.stages import ocr_text, raw_images
+
+    folder = write_pictures(tmp_path / "shop", range(3))
+    project = make_project({"shop": folder})
+    raw_images.run(project, RunOptions())
+    (folder / "picture-0001.png").unlink()
+    assert ocr_text.run(project, RunOptions()).failed == 1
+
+    raw_images.run(project, RunOptions())
+    ocr_text.run(project, RunOptions())
+    with project.database.connect() as connection:
+        assert connection.execute("select count(*) from stage_failures").fetchone() == (0,)
+
+
+def test_a_changed_context_costs_nothing_while_the_describer_is_not_told_of_it(
+    make_project: MakeProject, counted: Counted, tmp_path: Path
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(3))
+    project = make_project({"shop": folder})
+    counted(project)
+    collections = [{"name": "shop", "source": str(folder), "context": "Photos of a shop."}]
+    told = make_project({}, url=project.settings.database.url, collections=collections)
+
+    assert counted(told)[1] == Calls(0, 0, 0)
