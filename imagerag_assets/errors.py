@@ -31,6 +31,10 @@ class StageError(ImageragError):
     """Every item of a batch failed the same way, so the fault is not the items'."""
 
 
+class QueryError(ImageragError):
+    """A search asks for something that makes no sense: nothing at all, a filter of unknown form, a page too far."""
+
+
 class NoLiveIndexError(ImageragError):
     """Search was asked before the first generation went live."""
 

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,9 @@ def server_url() -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def new_database_url(server_url: str) -> Iterator[Callable[[], str]]:
-    """Makes empty databases; all are dropped at the end of the test."""
+@contextmanager
+def new_databases(server_url: str) -> Iterator[Callable[[], str]]:
+    """Makes empty databases; all are dropped at the end."""
     made: list[str] = []
 
     def make() -> str:
@@ -55,6 +56,13 @@ def new_database_url(server_url: str) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
+def new_database_url(server_url: str) -> Iterator[Callable[[], str]]:
+    """Makes empty databases; all are dropped at the end of the test."""
+    with new_databases(server_url) as make:
+        yield make
+
+
+@pytest.fixture
 def database(new_database_url: Callable[[], str]) -> Iterator[Database]:
     """A migrated database."""
     opened = Database(new_database_url())
@@ -62,16 +70,16 @@ def database(new_database_url: Callable[[], str]) -> Iterator[Database]:
     opened.close()
 
 
-@pytest.fixture
-def make_project(new_database_url: Callable[[], str], tmp_path: Path) -> Iterator[Callable[..., Project]]:
+@contextmanager
+def new_projects(new_database_url: Callable[[], str], root: Path) -> Iterator[Callable[..., Project]]:
     """Projects over folders of pictures: `make_project({"shop": folder}, tiling={...})`."""
     made: list[Project] = []
 
     def make(folders: dict[str, Path], *, url: str | None = None, **values: Any) -> Project:
         collections = [{"name": name, "source": str(folder)} for name, folder in folders.items()]
         settings = {
-            "root": tmp_path,
-            "data_dir": tmp_path / "data",
+            "root": root,
+            "data_dir": root / "data",
             "database": {"url": url or new_database_url()},
             "collections": collections,
             **values,
@@ -84,3 +92,18 @@ def make_project(new_database_url: Callable[[], str], tmp_path: Path) -> Iterato
     for project in made:
         if "database" in project.__dict__:
             project.database.close()
+
+
+@pytest.fixture
+def make_project(new_database_url: Callable[[], str], tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Projects of one test."""
+    with new_projects(new_database_url, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_shared_project(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Project]]:
+    """Projects that the tests of one module share: they only read."""
+    root = tmp_path_factory.mktemp("shared")
+    with new_databases(server_url) as new_database_url, new_projects(new_database_url, root) as make:
+        yield make

@@ -23,6 +23,8 @@ create table {schema}.images (
 );
 create index on {schema}.images (sample);
 create index on {schema}.images (group_id);
+create index on {schema}.images using gin (metadata);
+create index on {schema}.images using gin (tags);
 
 create table {schema}.tiles (
     image_id     bigint not null references {schema}.images on delete cascade,

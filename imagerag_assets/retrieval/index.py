@@ -22,7 +22,7 @@ _DESIRED = """
     select r.collection, r.content, coalesce(d.canonical, r.content) as group_id, r.uris, c.width, c.height,
            coalesce(concat_ws(E'\\n', v.general, array_to_string(v.key_elements, ', ')), '') as description,
            coalesce(v.category, '') as category, coalesce(v.tags, '{}') as tags, coalesce(o.text, '') as ocr,
-           c.exif || jsonb_build_object('format', c.format) as metadata,
+           jsonb_strip_nulls(jsonb_build_object('format', c.format, 'date', t.taken)) || c.exif as metadata,
            hashtext(r.content) as sample, e.embedding,
            md5(concat_ws('|', r.uris::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint, v.context,
                          v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
@@ -31,6 +31,12 @@ _DESIRED = """
         select collection, content, array_agg(uri order by uri) as uris
         from raw_images where removed_at is null group by collection, content) r
     join contents c using (content)
+    -- EXIF writes 2024:05:03 10:20:30; as 2024-05-03T10:20:30 it sorts and compares as text.
+    cross join lateral (
+        select replace(left(taken, 10), ':', '-') || 'T' || substr(taken, 12, 8) as taken
+        from (values (coalesce(c.exif ->> 'DateTimeOriginal', c.exif ->> 'DateTime'))) v (taken)
+        where taken ~ '^\\d{4}:\\d\\d:\\d\\d \\d\\d:\\d\\d:\\d\\d'
+        union all select null limit 1) t
     join unnest(%(names)s::text[], %(contexts)s::text[]) as k (collection, context) using (collection)
     left join deduped_set d using (content)
     left join ocr_text o on o.content = r.content and o.fingerprint = %(ocr)s

@@ -5,6 +5,7 @@ The statement's shape is search.sql; what the legs' scores are worth is `fusion`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
@@ -19,6 +20,7 @@ from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import SettingsError
 from imagerag_assets.images.crops import shrink
 from imagerag_assets.retrieval import fusion, generations
+from imagerag_assets.retrieval.filters import Condition, condition_sql, require_known_keys
 from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.methods import Leg, Method
 from imagerag_assets.retrieval.tokens import terms
@@ -118,17 +120,28 @@ def search(
     *,
     method: Method = "hybrid",
     collections: tuple[str, ...] = (),
+    where: Sequence[Condition] = (),
     limit: int = 10,
+    offset: int = 0,
+    exact: bool = False,
 ) -> list[Result]:
     """The best images for a query in the live index, best first; equal scores in the order of collection and path.
 
-    Raises `NoLiveIndexError` before the first materialization, `SettingsError` for an unknown collection.
+    `where` are conditions that every result fulfils; `offset` skips the first results, for pages; `exact` compares
+    with every image that passes the filters, whatever their number, which is the ground truth of the index scans.
+    Raises `NoLiveIndexError` before the first materialization, `SettingsError` for an unknown collection, `QueryError`
+    for a filter key that no image has.
     """
     for name in collections:
         project.settings.collection(name)
+    with project.database.connect() as connection:
+        require_known_keys(connection, generations.live(connection), where)
     encoded = encode_query(project, query, method)
     with project.database.connect() as connection:
-        return run_search(connection, project, encoded, method=method, collections=collections, limit=limit)
+        return run_search(
+            connection, project, encoded, method=method, collections=collections, where=where, limit=limit,
+            offset=offset, exact=exact,
+        )  # fmt: skip
 
 
 def run_search(
@@ -138,15 +151,19 @@ def run_search(
     *,
     method: Method = "hybrid",
     collections: tuple[str, ...] = (),
+    where: Sequence[Condition] = (),
     limit: int = 10,
+    offset: int = 0,
+    exact: bool = False,
 ) -> list[Result]:
     """`search` for a query that is encoded already."""
     generation = generations.live(connection)
     _same_models(project, generation)
     settings = project.settings.index
-    rows = _rows_in(connection, generation, collections)
-    statement = _statement(generation, method, exact=rows <= _EXACT_ROWS)
-    if rows > _EXACT_ROWS:
+    condition, values = condition_sql(where)
+    exact = exact or _rows_in(connection, generation, collections, condition, values) <= _EXACT_ROWS
+    statement = _statement(generation, method, condition, exact=exact)
+    if not exact:
         connection.execute(sql.SQL("set local hnsw.ef_search = {}").format(sql.Literal(settings.ef_search)))
         connection.execute("set local hnsw.iterative_scan = strict_order")
     parameters = {
@@ -157,11 +174,13 @@ def run_search(
         "text_vector": query.text,
         "k1": _K1,
         "b": _B,
-        "candidates": settings.candidates,
-        "tile_candidates": 4 * settings.candidates,
+        "candidates": max(settings.candidates, offset + limit),
+        "tile_candidates": 4 * max(settings.candidates, offset + limit),
         "background": _BACKGROUND,
         "limit": limit,
+        "offset": offset,
         **fusion.parameters(),
+        **values,
     }
     with connection.cursor(row_factory=dict_row) as cursor:
         return [_result(row) for row in cursor.execute(statement, parameters).fetchall()]
@@ -181,13 +200,20 @@ def _same_models(project: Project, generation: Generation) -> None:
         )
 
 
-def _rows_in(connection: Connection, generation: Generation, collections: tuple[str, ...]) -> int:
-    """How many images the filter leaves; counting stops where the answer no longer matters."""
+def _rows_in(
+    connection: Connection,
+    generation: Generation,
+    collections: tuple[str, ...],
+    condition: sql.Composable,
+    values: dict[str, Any],
+) -> int:
+    """How many images the filters leave; counting stops where the answer no longer matters."""
     row = connection.execute(
         sql.SQL(
-            "select count(*) from (select from {} where %(c)s::text[] is null or collection = any(%(c)s) limit %(n)s) x"
-        ).format(generation.table("images")),
-        {"c": list(collections) or None, "n": _EXACT_ROWS + 1},
+            "select count(*) from (select from {} i where (%(c)s::text[] is null or i.collection = any(%(c)s)) "
+            "and {} limit %(n)s) x"
+        ).format(generation.table("images"), condition),
+        {"c": list(collections) or None, "n": _EXACT_ROWS + 1, **values},
     ).fetchone()
     return int(row[0]) if row else 0
 
@@ -221,11 +247,12 @@ def _template() -> str:
     return (resources.files("imagerag_assets.retrieval") / "search.sql").read_text(encoding="utf-8")
 
 
-def _statement(generation: Generation, method: Method, *, exact: bool) -> sql.Composed:
+def _statement(generation: Generation, method: Method, where: sql.Composable, *, exact: bool) -> sql.Composed:
     names = {name: generation.table(name) for name in ("images", "tiles", "postings", "terms")}
     folding, final = fusion.score_expressions(method)
     return sql.SQL(_template()).format(
         **names,
+        where=where,
         clip_hits=sql.SQL(_CLIP_EXACT if exact else _CLIP_SCAN).format(**names),
         description_hits=sql.SQL(_DESCRIPTION_EXACT if exact else _DESCRIPTION),
         score=sql.SQL(folding),

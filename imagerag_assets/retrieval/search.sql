@@ -4,6 +4,7 @@ with filtered as not materialized (
     select i.* from {images} i
     where (%(collections)s::text[] is null or i.collection = any(%(collections)s::text[]))
       and i.content <> %(without)s
+      and {where}
 ),
 corpus as (
     select count(*)::float8 as documents, greatest(coalesce(avg(i.terms), 0), 1)::float8 as mean_terms from filtered i
@@ -98,4 +99,4 @@ join {images} i using (image_id)
 left join {tiles} box on box.image_id = f.image_id and box.tile_no = f.tile_no
 where f.score is not null
 order by f.score desc, i.collection, i.uris[1]
-limit %(limit)s
+limit %(limit)s offset %(offset)s
