@@ -3,7 +3,6 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-export DAGSTER_HOME ?= $(CURDIR)/.imagerag/dagster_home
 
 .PHONY: demo test dev lint types pytest bench setup system-packages stop clean
 
@@ -13,9 +12,13 @@ demo: setup
 test: setup lint types pytest
 
 dev: setup
-	mkdir -p $(DAGSTER_HOME)
-	test -f $(DAGSTER_HOME)/dagster.yaml || cp imagerag_assets/automation/dagster.yaml $(DAGSTER_HOME)/
+	DAGSTER_HOME="$$($(BIN)/python -c '$(INSTANCE)')" && export DAGSTER_HOME && \
 	$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1
+
+# The same instance as that of the command line: $DAGSTER_HOME, or a folder inside data_dir.
+INSTANCE := from imagerag_assets.automation.launch import dagster_home; \
+	from imagerag_assets.project import open_project; \
+	print(dagster_home(open_project().settings.data_path))
 
 lint:
 	$(BIN)/ruff check .
@@ -32,8 +35,11 @@ bench: setup
 
 setup: $(VENV)/.installed system-packages
 
+# A set-up that failed half-way is mended: without pip the environment is made once more over what is there, and from
+# nothing where its Python is gone.
 $(VENV)/.installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	$(PYTHON) -m venv $$(test -x $(BIN)/python || echo --clear) $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
@@ -43,6 +49,6 @@ system-packages:
 stop:
 	$(BIN)/imagerag stop
 
-clean: 
+clean:
 	-test -x $(BIN)/imagerag && $(BIN)/imagerag stop
 	rm -rf .imagerag dbt_eval/target dbt_eval/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis

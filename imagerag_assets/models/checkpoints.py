@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 
-BUNDLED = "bundled"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of model.safetensors in sentence-transformers/all-MiniLM-L6-v2 on the Hugging Face hub."""
 
@@ -47,18 +46,19 @@ class Checkpoint:
 
 @lru_cache(maxsize=16)
 def find_checkpoint(model: str, revision: str | None, setting: str) -> Checkpoint:
-    """Where `model` (a folder or a hub id) is, at `revision` of the hub (None: its main branch).
+    """Where `model` is, at `revision` of the hub (None: its main branch).
 
+    A folder starts with /, ./, ../ or ~; all else is a hub id, whatever the working folder holds.
     A hub model in the local cache is found without the network and stays at the commit that was downloaded.
 
     Raises:
         ModelError: it is neither a folder nor known to the hub. `setting` names what to change.
     """
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model.startswith(("/", ".", "~")):
+        folder = Path(model).expanduser()
+        if not folder.is_dir():
+            raise ModelError(f"{setting}: the folder {model} does not exist. Give an existing folder or a hub id.")
         return Checkpoint(model, f"sha256:{folder_digest(folder)}", folder, None)
-    if model.startswith(("/", ".", "~")) or model.count("/") > 1:
-        raise ModelError(f"{setting}: the folder {model} does not exist. Give an existing folder or a hub id.")
     model_id = model if "/" in model else f"sentence-transformers/{model}"
     commit = _hub_commit(model_id, revision, setting)
     return Checkpoint(model_id, f"{model_id}@{commit}", None, commit)
@@ -95,11 +95,13 @@ def load_checkpoint(checkpoint: Checkpoint, device: str, allow_remote_code: bool
     """Load the model onto `device`, ready to encode.
 
     Raises:
-        ModelError: it cannot be read or downloaded, or it asks for code of its own and that is not allowed.
+        ModelError: it cannot be read or downloaded, it asks for code of its own and that is not allowed, or the
+            machine has no such device.
     """
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
+    require_device(device)
     hide_loading_bars()
     place = str(checkpoint.folder) if checkpoint.folder else checkpoint.model_id
     try:
@@ -113,6 +115,19 @@ def load_checkpoint(checkpoint: Checkpoint, device: str, allow_remote_code: bool
                 "Read that code first; if you trust it, set models.allow_remote_code to true."
             ) from error
         raise ModelError(f"{setting}: {place} cannot be loaded: {_first_line(error)} {_remedy(setting)}") from error
+
+
+def require_device(device: str) -> None:
+    """Raise `ModelError` when torch finds no `device` ("cpu", "cuda", "mps") here: its own error names no setting."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        missing = "a CUDA device: it needs an NVIDIA card, its driver, and a CUDA build of torch"
+    elif device == "mps" and not torch.backends.mps.is_available():
+        missing = "Apple's Metal (MPS)"
+    else:
+        return
+    raise ModelError(f"models.device: torch {torch.__version__} does not find {missing}. Set models.device to cpu.")
 
 
 def hide_loading_bars() -> None:

@@ -20,7 +20,6 @@ import imagerag_assets
 from imagerag_assets.errors import ModelError
 from imagerag_assets.images.decode import to_rgb
 from imagerag_assets.models.checkpoints import (
-    BUNDLED,
     MINILM_SHA256,
     Checkpoint,
     Encoder,
@@ -31,7 +30,9 @@ from imagerag_assets.models.checkpoints import (
     hide_loading_bars,
     load_checkpoint,
     minilm_folder,
+    require_device,
 )
+from imagerag_assets.settings import BUNDLED
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -96,10 +97,15 @@ def dual_encoder_identity(model: str, revision: str | None) -> str:
 
 
 def assemble_bundled(image_tower: Path, device: str) -> SentenceTransformer:
-    """Join all-MiniLM-L6-v2 for text and the tower in `image_tower` for images by a Router."""
+    """Join all-MiniLM-L6-v2 for text and the tower in `image_tower` for images by a Router.
+
+    Raises:
+        ModelError: the machine has no such device.
+    """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Router
 
+    require_device(device)
     hide_loading_bars()
 
     towers = {"text": minilm_folder(), "image": image_tower}

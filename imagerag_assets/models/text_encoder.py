@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import ClassVar
 
 from imagerag_assets.models.checkpoints import (
-    BUNDLED,
     MINILM_SHA256,
     Checkpoint,
     Encoder,
@@ -17,6 +16,7 @@ from imagerag_assets.models.checkpoints import (
     load_checkpoint,
     minilm_folder,
 )
+from imagerag_assets.settings import BUNDLED
 
 _SETTING = "models.text"
 _LOADING = threading.Lock()

@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import json
 import multiprocessing
-import os
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,13 +19,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from filelock import FileLock
 
 from imagerag_assets.sample import corpus_files
 from imagerag_assets.sample.scene import Scene, SceneModule
+from imagerag_assets.settings import usable_cores
 
 GENERATOR_VERSION = "1"
 COLLECTIONS = ("products", "real_estate", "it_support", "manufacturing")
 MANIFEST = "corpus.json"
+_UNFINISHED = ".part"
+"""End of the name of a file that is being written. It starts with a dot: whoever lists images does not see it."""
 
 _NEAR_DUPLICATES: tuple[tuple[str, str], ...] = (
     ("rescaled", ""),
@@ -90,23 +94,29 @@ class CorpusSummary:
 def write_corpus(
     folder: Path, progress: Progress | None = None, *, collections: tuple[str, ...] = COLLECTIONS
 ) -> CorpusSummary:
-    """Write the corpus to `folder`, unless this version of it is there already, intact.
+    """Write to `folder` what of the corpus is missing or damaged: nothing where this version of it is there, intact.
 
-    The manifest comes last and in one step: a folder whose writing was killed has none and is written again.
-    `progress` is called with the number of scenes done and of all scenes.
+    The manifest comes last and in one step: a folder whose first writing was killed has none and is written again.
+    A second process that asks for the same folder waits for the first, and finds it done.
+    `progress` is called with the number of scenes done and of all scenes to do.
     """
-    found = _read_manifest(folder)
-    if found and _is_intact(folder, found, collections):
-        return CorpusSummary(**{**found["summary"], "written": False})
-    _remove_listed(folder, found)
-    jobs = [job for name in collections for job in plan(name)]
-    files = draw_files(folder, jobs, os.cpu_count() or 1, progress)
-    queries = {}
-    for name in collections:
-        mine = [job for job in jobs if job.collection == name]
-        queries[name], written = write_benchmark(folder, name, mine)
-        files |= written
-    return _finish(folder, jobs, files, queries)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        found = _read_manifest(folder)
+        whole = _whole_files(folder, found)
+        if found and whole == found["files"] and tuple(found["summary"]["queries"]) == collections:
+            return CorpusSummary(**{**found["summary"], "written": False})
+        jobs = [job for name in collections for job in plan(name)]
+        _clear(folder, found, keep={path for job in jobs for path in _paths(job)} & whole.keys())
+        due = [job for job in jobs if not set(_paths(job)) <= whole.keys()]
+        drawn = draw_files(folder, due, usable_cores(), progress)
+        files = {path: drawn.get(path) or whole[path] for job in jobs for path in _paths(job)}
+        queries = {}
+        for name in collections:
+            mine = [job for job in jobs if job.collection == name]
+            queries[name], written = write_benchmark(folder, name, mine)
+            files |= written
+        return _finish(folder, jobs, files, queries)
 
 
 def plan(collection: str) -> list[Job]:
@@ -239,9 +249,12 @@ def _write_files(folder: Path, job: Job) -> dict[str, str]:
 
 
 def _write(folder: Path, path: str, data: bytes) -> str:
+    """Write a file in one step: where a listing finds it, it is whole. Returns its sha256."""
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}{_UNFINISHED}")
+    unfinished.write_bytes(data)
+    unfinished.replace(target)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -267,9 +280,7 @@ def _finish(folder: Path, jobs: list[Job], files: dict[str, str], queries: dict[
         "broken": broken,
         "files": dict(sorted(files.items())),
     }
-    unfinished = folder / f"{MANIFEST}.{os.getpid()}"
-    unfinished.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
-    unfinished.replace(folder / MANIFEST)
+    _write(folder, MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
     return summary
 
 
@@ -279,27 +290,30 @@ def _digest(files: dict[str, str]) -> str:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What an earlier call wrote; None where there is no manifest, or one that cannot be read."""
     path = folder / MANIFEST
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    try:
+        return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    except ValueError:
+        return None
 
 
-def _is_intact(folder: Path, manifest: dict[str, Any], collections: tuple[str, ...]) -> bool:
-    """Tell whether this version wrote these collections and none of its files has changed since."""
-    if manifest["generator_version"] != GENERATOR_VERSION:
-        return False
-    if tuple(manifest["summary"]["queries"]) != collections:
-        return False
+def _whole_files(folder: Path, manifest: dict[str, Any] | None) -> dict[str, str]:
+    """Path → sha256 of the files that this version wrote and that nobody has changed since."""
+    if manifest is None or manifest["generator_version"] != GENERATOR_VERSION:
+        return {}
     files: dict[str, str] = manifest["files"]
-    return all(_sha256(folder / path) == expected for path, expected in files.items())
+    return {path: expected for path, expected in files.items() if _sha256(folder / path) == expected}
 
 
 def _sha256(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _remove_listed(folder: Path, manifest: dict[str, Any] | None) -> None:
-    """Remove what an older version wrote, the manifest last, so that no file stays under another name."""
-    if manifest:
-        for path in manifest["files"]:
+def _clear(folder: Path, manifest: dict[str, Any] | None, keep: set[str]) -> None:
+    """Remove what a killed call left half written, and listed files of an older version or another choice."""
+    for left in folder.rglob(f".*{_UNFINISHED}"):
+        left.unlink(missing_ok=True)
+    for path in manifest["files"] if manifest else ():
+        if path not in keep:
             (folder / path).unlink(missing_ok=True)
-        (folder / MANIFEST).unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -99,12 +100,26 @@ def test_a_closed_port_and_a_database_that_is_not_there_are_told_without_the_pas
         "postgresql://me:hunter2@localhost/images?colour=red",
         "postgresql://me:ab@hunter2@localhost/images",
         "postgresql://me:hunter2@localhost:many/images",
+        "postgresql://me:hun/ter2@localhost/images",
+        "postgresql://me:123/hunter2@localhost/images",
+        "postgresql://me/he:hunter2@localhost/images",
+        "postgresql://me:1@23/hunter2@localhost/images",
+        "postgresql://me:1?/hunter2@localhost/images",
+        "postgresql://me:1?user=/hunter2@localhost/images",
+        "postgresql://me:1#/hunter2@localhost/images",
     ],
 )
 def test_a_malformed_url_is_told_without_the_password(url: str) -> None:
     message = refused(url)
-    assert "hunter2" not in message
-    assert "postgresql://user:password@host" in message or "port" in message
+    assert not re.search("hun|ter2|123", message)
+    assert "cannot be read. Write postgresql://user:password@host" in message
+
+
+@pytest.mark.parametrize("password", ["hun?ter2", "hun#ter2", "hunter2?x=y", "hunter2:1"])
+def test_a_password_that_the_driver_reads_right_is_not_refused_and_not_shown(password: str) -> None:
+    message = refused(f"postgresql://me:{password}@127.0.0.1:1/images")
+    assert "connection to host=127.0.0.1 port=1 user=me dbname=images failed" in message
+    assert not re.search("hun|ter2", message)
 
 
 def test_a_server_without_pgvector_is_told(new_database_url: Callable[[], str]) -> None:
@@ -134,6 +149,40 @@ def test_a_user_who_may_not_create_tables_is_told(new_database_url: Callable[[],
             connection.execute("drop role visitor")
 
 
+@pytest.fixture
+def vector_elsewhere(new_database_url: Callable[[], str]) -> str:
+    """The URL of a database that has pgvector in a schema of its own."""
+    url = new_database_url()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute('create schema "Its own"')
+        connection.execute('create extension vector schema "Its own"')
+    return url
+
+
+def test_pgvector_may_be_in_another_schema(vector_elsewhere: str) -> None:
+    database = Database(vector_elsewhere)
+    with database.connect() as connection:
+        connection.execute("create table points (v vector(2))")
+        connection.execute("create index on points using hnsw (v vector_cosine_ops)")
+        connection.execute("insert into points values (%s)", (np.array([3, 4], dtype=np.float32),))
+        (found,) = connection.execute("select v <=> '[4, -3]', v from points").fetchall()
+    database.close()
+    assert found[0] == pytest.approx(1)
+    np.testing.assert_array_equal(found[1].to_numpy(), [3, 4])
+
+
+def test_pgvector_in_a_schema_that_the_user_may_not_use_is_told(vector_elsewhere: str, server_url: str) -> None:
+    with psycopg.connect(vector_elsewhere, autocommit=True) as connection:
+        connection.execute("drop role if exists outsider")
+        connection.execute("create role outsider login")
+    try:
+        message = refused(vector_elsewhere.replace("postgres:@", "outsider:@"))
+        assert 'GRANT USAGE ON SCHEMA "Its own"' in message
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute("drop role outsider")
+
+
 def test_an_extension_that_another_process_is_creating_is_waited_for(new_database_url: Callable[[], str]) -> None:
     url = new_database_url()
     database = Database(url)
@@ -157,6 +206,47 @@ def test_an_embedded_server_that_cannot_start_is_told(tmp_path: Path) -> None:
     folder.write_text("a file where the folder should be")
     with pytest.raises(DatabaseError, match=r"embedded Postgres in .* did not start.*database\.url"):
         Database.from_settings(Settings(root=tmp_path, data_dir=tmp_path / "data"))
+
+
+@pytest.mark.parametrize("name", ["with a space", "it's 100%; a,b@c#d"])
+def test_an_embedded_server_works_whatever_its_path_is_called(
+    server_folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = server_folder.parent / name / "postgres"
+    monkeypatch.setattr(tempfile, "tempdir", str(server_folder.parents[1]))
+    database = Database(start_embedded(folder))
+    try:
+        with database.connect() as connection:
+            assert connection.execute("select count(*) from tiles").fetchone() == (0,)
+        assert start_embedded(folder) == database.url
+        assert dbt_environment(database.url)["IMAGERAG_DBT_DBNAME"] == "postgres"
+    finally:
+        database.close()
+        stop_embedded(folder)
+    assert not (folder / "postmaster.pid").exists()
+
+
+def test_a_path_that_nothing_helps_is_refused_with_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary files"))
+    with pytest.raises(DatabaseError, match=r"special character.* Set data_dir or IMAGERAG_DATA_DIR"):
+        start_embedded(tmp_path / "my images" / "postgres")
+
+
+def test_an_embedded_server_that_cannot_be_stopped_is_told(server_folder: Path) -> None:
+    server_folder.mkdir(parents=True)
+    (server_folder / "PG_VERSION").write_text("9\n")
+    (server_folder / "postmaster.pid").write_text("1\n")
+    with pytest.raises(DatabaseError, match=r"embedded Postgres in .* did not stop: "):
+        stop_embedded(server_folder)
+    (server_folder / "postmaster.pid").unlink()
+
+
+def test_stopping_a_server_that_does_not_run_starts_none(server_folder: Path) -> None:
+    start_embedded(server_folder)
+    stop_embedded(server_folder)
+    log = (server_folder / "log").read_bytes()
+    stop_embedded(server_folder)
+    assert (server_folder / "log").read_bytes() == log
 
 
 def test_migrations_apply_once_however_many_start_together(new_database_url: Callable[[], str]) -> None:
@@ -250,13 +340,69 @@ def test_upsert_leaves_the_commit_to_its_caller(database: Database) -> None:
         assert connection.execute("select count(*) from benchmarks").fetchone() == (0,)
 
 
-def test_dbt_gets_the_same_place_as_the_driver() -> None:
-    found = dbt_environment("postgresql://me:p%40ss@db.example:5433/images?sslmode=require")
-    assert found == {
-        "IMAGERAG_DBT_HOST": "db.example",
-        "IMAGERAG_DBT_PORT": "5433",
-        "IMAGERAG_DBT_USER": "me",
-        "IMAGERAG_DBT_PASSWORD": "p@ss",
-        "IMAGERAG_DBT_DBNAME": "images",
-        "IMAGERAG_DBT_SSLMODE": "require",
+@pytest.fixture
+def dbt_variables(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, str]]:
+    """dbt's variables for a URL, without their common prefix, when nothing but the URL says where to go."""
+    for variable in ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "PGSERVICE", "PGPASSFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    return lambda url: {key.removeprefix("IMAGERAG_DBT_"): value for key, value in dbt_environment(url).items()}
+
+
+DbtVariables = Callable[[str], dict[str, str]]
+
+
+def socket_folder(url: str) -> str:
+    return url.partition("?host=")[2]
+
+
+def test_dbt_gets_the_same_place_as_the_driver(server_url: str, dbt_variables: DbtVariables) -> None:
+    url = server_url.replace("postgres:@", "postgres:p%40ss@") + "&sslmode=allow&sslrootcert=/ca.pem&connect_timeout=3"
+    assert dbt_variables(url) == {
+        "HOST": socket_folder(server_url),
+        "PORT": "5432",
+        "USER": "postgres",
+        "PASSWORD": "p@ss",
+        "DBNAME": "postgres",
+        "SSLMODE": "allow",
+        "SSLROOTCERT": "/ca.pem",
+        "SSLCERT": "",
+        "SSLKEY": "",
     }
+
+
+def test_dbt_gets_the_drivers_own_defaults(
+    server_url: str, dbt_variables: DbtVariables, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    passwords, services = tmp_path / "pgpass", tmp_path / "services"
+    passwords.write_text("*:*:template1:postgres:of-the-file\n")
+    passwords.chmod(0o600)
+    services.write_text(f"[images]\nhost={socket_folder(server_url)}\ndbname=template1\n")
+    for name, value in {"PGUSER": "postgres", "PGSSLMODE": "disable"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    found = dbt_variables("postgresql://?service=images")
+    assert found["HOST"] == socket_folder(server_url)
+    assert (found["USER"], found["PASSWORD"], found["DBNAME"]) == ("postgres", "of-the-file", "template1")
+    assert found["SSLMODE"] == "disable"
+
+
+def test_dbt_gets_the_one_host_that_answered(server_url: str, dbt_variables: DbtVariables) -> None:
+    folder = socket_folder(server_url)
+    found = dbt_variables(f"postgresql:///postgres?user=postgres&host=/nowhere,{folder}&port=1,5432")
+    assert (found["HOST"], found["PORT"]) == (folder, "5432")
+
+
+def test_what_dbt_cannot_be_given_is_refused_unless_the_environment_gives_it(
+    server_url: str, dbt_variables: DbtVariables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server_url + "&options=-c%20geqo%3Doff"
+    with pytest.raises(DatabaseError, match=r"database\.url: dbt.* cannot be given options.*variable PGOPTIONS"):
+        dbt_variables(url)
+    monkeypatch.setenv("PGOPTIONS", "-c geqo=off")
+    assert dbt_variables(server_url)["DBNAME"] == "postgres"
+
+
+def test_dbt_for_a_server_that_is_not_there_is_told(dbt_variables: DbtVariables) -> None:
+    with pytest.raises(DatabaseError, match=r"the connection to host=127\.0\.0\.1 port=1 .* failed"):
+        dbt_variables("postgresql://me:hunter2@127.0.0.1:1/images")

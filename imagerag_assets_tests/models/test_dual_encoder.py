@@ -279,6 +279,28 @@ def test_missing_folder_is_said_to_be_missing() -> None:
         load_dual_encoder("./no-such", None, "cpu")
 
 
+def test_a_hub_id_is_not_taken_for_a_folder_of_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    (tmp_path / "nobody" / "working-folder").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ModelError, match=r"models\.image_text: nobody/working-folder is neither a folder"):
+        dual_encoder_identity("nobody/working-folder", None)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_the_machine_lacks_names_the_setting_and_the_remedy(device: str) -> None:
+    import torch
+
+    if torch.accelerator.is_available():
+        pytest.skip("this machine has an accelerator")
+    for load in (load_dual_encoder, load_text_encoder):
+        with pytest.raises(ModelError, match=r"models\.device: torch .* does not find .* Set models\.device to cpu"):
+            load("bundled", None, device)
+
+
 def test_broken_weights_are_a_model_error(clip_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     shutil.copytree(clip_folder, folder)

@@ -6,8 +6,13 @@ import csv
 import hashlib
 import io
 import json
+import os
+import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -129,16 +134,88 @@ def read_qrels(folder: Path, collection: str = COLLECTION) -> dict[str, set[str]
     return qrels
 
 
-def test_a_damaged_folder_is_written_again_with_the_same_bytes(
-    written: Written, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, summary, _ = written
+@pytest.fixture
+def damaged(written: Written, tmp_path: Path) -> tuple[Path, set[str]]:
+    """A copy of the corpus with a picture renamed, one cut short, an identical copy lost; their scenes' files."""
+    folder = tmp_path / "corpus"
+    shutil.copytree(written[0], folder)
     manifest = json.loads((folder / corpus.MANIFEST).read_text())
-    (folder / next(iter(manifest["files"]))).write_bytes(b"damaged")
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
-    again = write_corpus(folder, collections=(COLLECTION,))
+    identical = next(entry for entry in manifest["copies"] if entry["kind"] == "identical")
+    copied = {path for entry in manifest["copies"] for path in (entry["original"], entry["copy"])}
+    renamed, shortened = [path for path in manifest["files"] if path.startswith("images/") and path not in copied][:2]
+    (folder / renamed).rename(folder / "elsewhere.jpg")
+    (folder / shortened).write_bytes((folder / shortened).read_bytes()[:100])
+    (folder / identical["copy"]).unlink()
+    return folder, {renamed, shortened, identical["original"], identical["copy"]}
+
+
+def test_only_what_is_missing_or_damaged_is_drawn_and_with_the_same_bytes(
+    damaged: tuple[Path, set[str]], written: Written
+) -> None:
+    folder, touched = damaged
+    images = [
+        path for path in json.loads((folder / corpus.MANIFEST).read_text())["files"] if path.startswith("images/")
+    ]
+    before = {path: (folder / path).stat().st_ino for path in images if path not in touched}
+    steps: list[tuple[int, int]] = []
+    again = write_corpus(folder, lambda done, total: steps.append((done, total)), collections=(COLLECTION,))
     assert again.written
-    assert again.digest == summary.digest
+    assert again.digest == written[1].digest
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    assert {path: (folder / path).stat().st_ino for path in before} == before
+    assert not write_corpus(folder, collections=(COLLECTION,)).written
+
+
+def test_what_a_killed_writer_left_is_cleared(damaged: tuple[Path, set[str]], written: Written) -> None:
+    folder, _ = damaged
+    left = folder / "images" / COLLECTION / ".s-0001.png.0123.part"
+    left.write_bytes(b"half a picture")
+    (folder / corpus.MANIFEST).write_text("{half a manifest")
+    assert write_corpus(folder, collections=(COLLECTION,)).digest == written[1].digest
+    assert not left.exists()
+
+
+def test_files_of_an_older_version_go(damaged: tuple[Path, set[str]], written: Written) -> None:
+    folder, _ = damaged
+    manifest = json.loads((folder / corpus.MANIFEST).read_text())
+    old = f"images/{COLLECTION}/old-name.png"
+    manifest.update(generator_version="0", files={**manifest["files"], old: "0"})
+    (folder / old).write_bytes(b"a picture of the older version")
+    (folder / corpus.MANIFEST).write_text(json.dumps(manifest))
+    assert write_corpus(folder, collections=(COLLECTION,)).digest == written[1].digest
+    assert not (folder / old).exists()
+
+
+_WRITE_A_FEW = f"""
+from pathlib import Path
+import sys
+from imagerag_assets.sample import corpus
+whole = corpus.plan
+corpus.plan = lambda collection: whole(collection)[:6]
+if __name__ == "__main__":
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(corpus.write_corpus(Path(sys.argv[1]), collections=({COLLECTION!r},)).written)
+"""
+
+
+def test_of_processes_that_start_together_one_draws(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_WRITE_A_FEW)
+    environment = {**os.environ, "PYTHONPATH": str(Path(corpus.__file__).parents[2])}
+    children = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path / "corpus")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    with ThreadPoolExecutor(2) as threads:
+        told = list(threads.map(lambda child: child.communicate("go\n")[0], children))
+    assert sorted(told) == ["False\n", "True\n"]
 
 
 @pytest.mark.parametrize("collection", corpus.COLLECTIONS)
