@@ -145,7 +145,7 @@ def _materialize(settings: Path | None, assets: list[str]) -> None:
     seen = f"the models saw {images} images and {texts} texts" if images or texts else "no model was loaded"
     told = f"new, updated or removed: {work}; {seen}" if work else f"nothing was new, {seen}"
     if outcome.failed:
-        told += f"; {outcome.failed} items failed, the checks in the Dagster UI say why"
+        told += f"; failed: {outcome.failed}, the checks in the Dagster UI say why"
     out.print(f"\nDone in {time.monotonic() - started:.0f} s: {told}. Run {outcome.run_id}.", soft_wrap=True)
 
 
