@@ -17,6 +17,7 @@ from pydantic import Field
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import Progress, Selection, StageReport
 from imagerag_assets.errors import ImageragError
+from imagerag_assets.evaluation.markdown import markdown_table
 from imagerag_assets.images.previews import contact_sheet
 from imagerag_assets.project import Project, open_project
 from imagerag_assets.stages.common import RunOptions
@@ -39,14 +40,30 @@ class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
         return open_project(Path(self.settings_file) if self.settings_file else None)
 
 
-class StageConfig(dg.Config):
-    """Which part to run. Empty means everything."""
+class CollectionsConfig(dg.Config):
+    """Which collections to run. Empty means all."""
 
     collections: list[str] = Field(default_factory=list, description="Only these collections; empty: all.")
+
+    def selection(self) -> Selection:
+        return Selection(tuple(self.collections))
+
+
+class StageConfig(CollectionsConfig):
+    """Which part to run. Empty means everything."""
+
     shards: list[int] = Field(
         default_factory=list,
         description="Only contents whose first hash byte is one of these (0-255); empty: all.",
     )
+
+    def selection(self) -> Selection:
+        return Selection(tuple(self.collections), tuple(self.shards))
+
+
+NO_CONFIG: dict[str, Any] = {}
+"""The config schema of an asset that works on everything: Dagster refuses any run config, instead of ignoring it."""
+_NOTHING_NEW = "Nothing was new, changed or removed in this run: see the last one that did something."
 
 
 @contextmanager
@@ -60,26 +77,35 @@ def clear_failure() -> Iterator[None]:
 
 def materialize(
     context: dg.AssetExecutionContext,
-    config: StageConfig,
     project: ProjectResource,
     run: Callable[[Project, RunOptions], StageReport],
     describe: Callable[[Project, Connection], tuple[str, Mapping[str, Any]]],
+    *,
+    selection: Selection | None = None,
+    pictures: Mapping[str, Callable[[Project, Connection], str]] | None = None,
 ) -> dg.MaterializeResult[None]:
     """Run a stage and report it: what every asset of the graph does.
 
     `describe` looks at the stage's rows afterwards and gives their data version and the asset's own metadata.
+    `pictures` are Markdown by name, drawn only when the run changed something: the event log keeps each for ever, and a
+    megabyte every hour about nothing fills a disk.
     """
     with clear_failure():
         opened = project.open()
-        for name in config.collections:
+        chosen = selection or Selection()
+        for name in chosen.collections:
             opened.settings.collection(name)
-        selection = Selection(tuple(config.collections), tuple(config.shards))
-        report = run(opened, RunOptions(selection, progress_to_log(context)))
+        report = run(opened, RunOptions(chosen, progress_to_log(context)))
         tell(context, report)
         with opened.database.connect() as connection:
             version, metadata = describe(opened, connection)
+            changed = report.worked or report.removed
+            shown = {
+                name: dg.MetadataValue.md(draw(opened, connection) if changed else _NOTHING_NEW)
+                for name, draw in (pictures or {}).items()
+            }
             return dg.MaterializeResult(
-                data_version=dg.DataVersion(version), metadata={**count_metadata(report), **metadata}
+                data_version=dg.DataVersion(version), metadata={**count_metadata(report), **metadata, **shown}
             )
 
 
@@ -140,19 +166,6 @@ def coverage(connection: Connection, table: str) -> dg.MarkdownMetadataValue:
 def table_metadata(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MarkdownMetadataValue:
     """A table for an asset's metadata."""
     return dg.MetadataValue.md(markdown_table(header, rows))
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A markdown table whose cells cannot break out of it."""
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("[", "\\[")
-    return " ".join(escaped.split())
 
 
 def picture(png: bytes, title: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from imagerag_assets.assets.common import INDEX, OWNERS, ProjectResource, StageConfig, materialize, sheet_of
+from imagerag_assets.assets.common import INDEX, NO_CONFIG, OWNERS, ProjectResource, materialize, sheet_of
 from imagerag_assets.assets.embeddings import clip_embeddings
 from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
@@ -20,34 +20,36 @@ from imagerag_assets.stages import deduped_set as stage
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version=str(DEDUP_VERSION),
+    # A group may span collections, so the set is always grouped as a whole.
+    config_schema=NO_CONFIG,
     description=(
         "For every image its group of near-duplicates and the group's canonical image, by perceptual hashes, colours, "
         "vectors and text. Nothing is deleted: duplicates fold behind the canonical image in results."
     ),
 )
-def deduped_set(
-    context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
-) -> dg.MaterializeResult[None]:
-    # A group may span collections, so the whole set is grouped whatever the selection.
-    return materialize(context, config, project, stage.run, _describe)
+def deduped_set(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
+    return materialize(context, project, stage.run, _describe, pictures={"pairs": _pairs})
 
 
 def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
-    pairs = connection.execute(
-        "select canonical, content from deduped_set where relation <> 'canonical' "
-        "order by distance desc, content limit 16"
-    ).fetchall()
     images, groups, perceptual, semantic = one_row(
         connection.execute(
             "select count(*), count(distinct canonical), count(*) filter (where relation = 'perceptual'), "
             "count(*) filter (where relation = 'semantic') from deduped_set"
         )
     )
-    sheet = sheet_of(connection, [content for pair in pairs for content in pair])
     return stage.data_version(connection, project), {
         "images": images,
         "groups": groups,
         "perceptual_duplicates": perceptual,
         "semantic_duplicates": semantic,
-        "pairs": dg.MetadataValue.md("Canonical image and duplicate side by side, the least alike first.\n\n" + sheet),
     }
+
+
+def _pairs(_project: Project, connection: Connection) -> str:
+    pairs = connection.execute(
+        "select canonical, content from deduped_set where relation <> 'canonical' "
+        "order by distance desc, content limit 16"
+    ).fetchall()
+    sheet = sheet_of(connection, [content for pair in pairs for content in pair])
+    return f"Canonical image and duplicate side by side, the least alike first.\n\n{sheet}"

@@ -34,7 +34,10 @@ from imagerag_assets.stages import description_embeddings as description_stage
 def clip_embeddings(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    return materialize(context, config, project, clip_stage.run, _describe_clip)
+    return materialize(
+        context, project, clip_stage.run, _describe_clip,
+        selection=config.selection(), pictures={"nearest": _nearest},
+    )  # fmt: skip
 
 
 @dg.asset(
@@ -48,16 +51,13 @@ def clip_embeddings(
 def description_embeddings(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    return materialize(context, config, project, description_stage.run, _describe_descriptions)
+    return materialize(context, project, description_stage.run, _describe_descriptions, selection=config.selection())
 
 
 def _describe_clip(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
-    this = clip_stage.stage(project)
-    sheet = "Each row: an image and its nearest others.\n\n" + _nearest(connection, this.fingerprint)
-    return data_version(connection, this), {
+    return data_version(connection, clip_stage.stage(project)), {
         "model": project.settings.models.image_text,
         "collections": coverage(connection, "clip_embeddings"),
-        "nearest": dg.MetadataValue.md(sheet),
     }
 
 
@@ -68,7 +68,7 @@ def _describe_descriptions(project: Project, connection: Connection) -> tuple[st
     }
 
 
-def _nearest(connection: Connection, fingerprint: str) -> str:
+def _nearest(project: Project, connection: Connection) -> str:
     """Six images, each with its seven nearest, as one sheet: a glance tells whether the space makes sense."""
     rows = connection.execute(
         """
@@ -80,6 +80,7 @@ def _nearest(connection: Connection, fingerprint: str) -> str:
             where b.tile_no = 0 and b.fingerprint = %(f)s order by distance, b.content limit 8) n
         order by a.content, n.distance, n.content
         """,
-        {"f": fingerprint},
+        {"f": clip_stage.stage(project).fingerprint},
     ).fetchall()
-    return sheet_of(connection, [row[0] for row in rows])
+    sheet = sheet_of(connection, [row[0] for row in rows])
+    return f"Each row: an image and its nearest others.\n\n{sheet}"

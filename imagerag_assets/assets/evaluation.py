@@ -5,28 +5,32 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from filelock import FileLock
 
 from imagerag_assets.assets.common import (
     EVALUATION,
+    NO_CONFIG,
     OWNERS,
     ProjectResource,
     clear_failure,
     count_metadata,
-    markdown_table,
     picture,
     progress_to_log,
+    table_metadata,
     tell,
 )
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.pgvector_index import pgvector_index
 from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.database.connection import Connection, dbt_environment, one_row
-from imagerag_assets.database.stages import fingerprint
+from imagerag_assets.errors import SettingsError
+from imagerag_assets.evaluation.benchmarks import never_ingested
 from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_plot_png, metrics_table
 from imagerag_assets.evaluation.report import write_report
 from imagerag_assets.retrieval.search import SEARCH_VERSION
@@ -44,6 +48,7 @@ _METRICS = "eval_metrics"
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version="1",
+    config_schema=NO_CONFIG,
     description="Queries and qrels of every collection that has a benchmark, in BEIR's convention.",
 )
 def benchmark_queries(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
@@ -60,9 +65,9 @@ def benchmark_queries(context: dg.AssetExecutionContext, project: ProjectResourc
                 data_version=dg.DataVersion(queries_stage.data_version(connection)),
                 metadata={
                     **count_metadata(report),
-                    "queries": dg.MetadataValue.md(
-                        markdown_table(("benchmark", "kind", "queries", "relevant images"), rows)
-                    ),
+                    "queries": table_metadata(("benchmark", "kind", "queries", "relevant images"), rows),
+                    # Their judgements are checked once their images are there.
+                    "not indexed yet": ", ".join(never_ingested(connection)) or "none",
                 },
             )
 
@@ -73,6 +78,7 @@ def benchmark_queries(context: dg.AssetExecutionContext, project: ProjectResourc
     kinds={"python", "postgres", "pgvector"},
     owners=OWNERS,
     code_version=str(SEARCH_VERSION),
+    config_schema=NO_CONFIG,
     description="The ranked results and the latency of every search method on every benchmark query.",
 )
 def retrieval_runs(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
@@ -83,7 +89,7 @@ def retrieval_runs(context: dg.AssetExecutionContext, project: ProjectResource) 
         tell(context, report)
         with opened.database.connect() as connection:
             return dg.MaterializeResult(
-                data_version=dg.DataVersion(runs_stage.data_version(connection, opened)),
+                data_version=dg.DataVersion(runs_stage.data_version(connection)),
                 metadata=count_metadata(report),
             )
 
@@ -103,20 +109,34 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
 
-def dbt_resource() -> DbtCliResource:
+def dbt_resource(folder: Path = DBT_FOLDER) -> DbtCliResource:
     """Dbt from this interpreter's environment, which need not be on the PATH."""
-    return DbtCliResource(project_dir=str(DBT_FOLDER), dbt_executable=str(Path(sys.executable).parent / "dbt"))
+    return DbtCliResource(project_dir=str(folder), dbt_executable=str(Path(sys.executable).parent / "dbt"))
 
 
-def dbt_manifest() -> Path:
-    """A manifest as new as the models. Parsing takes seconds, so it is done only when something changed."""
-    manifest = DBT_FOLDER / "target" / "manifest.json"
+def dbt_manifest(folder: Path = DBT_FOLDER) -> Path:
+    """A manifest as new as the models. Parsing takes seconds, so it is done only when something changed.
+
+    Any number of processes may ask at once: one parses, and what another reads is always a whole manifest.
+    Raises `SettingsError` where the package was installed without its dbt project.
+    """
+    if not (folder / "dbt_project.yml").is_file():
+        raise SettingsError(
+            f"There is no dbt project in {folder}. The graph computes its metrics with the folder dbt_eval, which is "
+            "not part of the installed package: clone the repository and install it with pip install --editable."
+        )
+    target = folder / "target"
+    target.mkdir(exist_ok=True)
+    manifest = target / "manifest.json"
     patterns = ("*.yml", "models/**/*", "macros/**/*", "tests/**/*")
-    newest = max(file.stat().st_mtime for pattern in patterns for file in DBT_FOLDER.glob(pattern))
-    if not manifest.is_file() or manifest.stat().st_mtime < newest:
-        # dbt skips writing what it believes is unchanged, so the old one goes first.
-        manifest.unlink(missing_ok=True)
-        dbt_resource().cli(["--quiet", "parse"], target_path=manifest.parent).wait()
+    newest = max(file.stat().st_mtime for pattern in patterns for file in folder.glob(pattern))
+    with FileLock(target / "manifest.lock"):
+        if not manifest.is_file() or manifest.stat().st_mtime < newest:
+            with TemporaryDirectory(dir=target, prefix="parse-") as parsed:
+                dbt_resource(folder).cli(["--quiet", "parse"], target_path=Path(parsed)).wait()
+                # dbt's own cache saves every later build the parsing.
+                for name in ("partial_parse.msgpack", manifest.name):
+                    (Path(parsed) / name).replace(target / name)
     return manifest
 
 
@@ -151,19 +171,27 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
     kinds={"python", "html"},
     owners=OWNERS,
     code_version="1",
+    config_schema=NO_CONFIG,
     description="One self-contained HTML page about the newest evaluation. The headline table and plot are here too.",
 )
 def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     with clear_failure():
         opened = project.open()
         with opened.database.connect() as connection:
+            version = dg.DataVersion(runs_stage.data_version(connection))
             if not metrics_table(connection):
                 context.log.info("eval_report: nothing to report, no collection has a benchmark")
-                return dg.MaterializeResult(metadata={"report": "No collection has a benchmark."})
-            page = write_report(connection, opened.settings.data_path / "reports")
+                return dg.MaterializeResult(data_version=version, metadata={"report": "No collection has a benchmark."})
+            folder = opened.settings.data_path / "reports"
+            before = set(folder.glob("*.html"))
+            page = write_report(connection, folder)
             context.log.info(f"eval_report: {page}")
             return dg.MaterializeResult(
-                metadata={"report": dg.MetadataValue.path(str(page)), **_metrics_metadata(connection)}
+                data_version=version,
+                metadata={
+                    "report": dg.MetadataValue.path(str(page)),
+                    **_metrics_metadata(connection, plot=page not in before),
+                },
             )
 
 
@@ -201,9 +229,9 @@ def _unchanged(
         if key not in context.selected_asset_keys:
             continue
         with connect() as connection:
-            metadata = _metrics_metadata(connection) if key.path[-1] == _METRICS else {}
+            metadata = _metrics_metadata(connection, plot=False) if key.path[-1] == _METRICS else {}
             yield dg.MaterializeResult(
-                asset_key=key, metadata=metadata, data_version=dg.DataVersion(_metrics_version(connection))
+                asset_key=key, metadata=metadata, data_version=dg.DataVersion(runs_stage.data_version(connection))
             )
     for check in sorted(context.selected_asset_check_keys, key=str):
         yield dg.AssetCheckResult(
@@ -218,16 +246,13 @@ def _with_metrics(event: Any, connect: Any) -> Any:
     with connect() as connection:
         metadata = dict(event.metadata)
         if event.output_name == _METRICS:
-            metadata.update(_metrics_metadata(connection))
-        return dg.Output(event.value, event.output_name, metadata, dg.DataVersion(_metrics_version(connection)))
+            metadata.update(_metrics_metadata(connection, plot=True))
+        version = dg.DataVersion(runs_stage.data_version(connection))
+        return dg.Output(event.value, event.output_name, metadata, version)
 
 
-def _metrics_version(connection: Connection) -> str:
-    row = connection.execute("select max(evaluation) from evaluations").fetchone()
-    return fingerprint(newest_evaluation=row[0] if row else None)
-
-
-def _metrics_metadata(connection: Connection) -> dict[str, Any]:
+def _metrics_metadata(connection: Connection, *, plot: bool) -> dict[str, Any]:
+    """The headline numbers and the table, and the plot of what was not plotted before."""
     numbers = {
         f"{row['method']}_{name}": float(row[name])
         for row in metrics_table(connection)
@@ -235,6 +260,7 @@ def _metrics_metadata(connection: Connection) -> dict[str, Any]:
         for name in ("precision_at_5", "recall_at_10")
         if row[name] is not None
     }
-    table = metrics_markdown(connection)
-    plot = picture(metrics_plot_png(connection), "metrics per method")
-    return {**numbers, "metrics": dg.MetadataValue.md(f"{table}\n\n{plot}")}
+    shown = [metrics_markdown(connection)]
+    if plot:
+        shown.append(picture(metrics_plot_png(connection), "metrics per method"))
+    return {**numbers, "metrics": dg.MetadataValue.md("\n\n".join(shown))}

@@ -32,7 +32,7 @@ from imagerag_assets.stages import ocr_text as stage
 def ocr_text(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    return materialize(context, config, project, stage.run, _describe)
+    return materialize(context, project, stage.run, _describe, selection=config.selection())
 
 
 def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:

@@ -7,9 +7,9 @@ from psycopg import sql
 
 from imagerag_assets.assets.common import (
     INDEX,
+    NO_CONFIG,
     OWNERS,
     ProjectResource,
-    StageConfig,
     materialize,
     table_metadata,
 )
@@ -41,15 +41,15 @@ from imagerag_assets.stages import pgvector_index as stage
     kinds={"python", "postgres", "pgvector"},
     owners=OWNERS,
     code_version=f"{LAYOUT_VERSION}.{TOKENS_VERSION}",
+    # A generation is complete or it is not live.
+    config_schema=NO_CONFIG,
     description=(
         "One generation of the index, complete and consistent: images, tile vectors and description vectors with "
         "HNSW indexes, and the inverted index of the text. Updated by difference in one transaction."
     ),
 )
-def pgvector_index(
-    context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
-) -> dg.MaterializeResult[None]:
-    return materialize(context, config, project, stage.run, _describe)
+def pgvector_index(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
+    return materialize(context, project, stage.run, _describe)
 
 
 def _describe(_project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:

@@ -7,8 +7,8 @@ import dagster as dg
 from imagerag_assets.assets.common import (
     INGEST,
     OWNERS,
+    CollectionsConfig,
     ProjectResource,
-    StageConfig,
     materialize,
     sheet_of,
     table_metadata,
@@ -33,7 +33,7 @@ from imagerag_assets.stages.common import RunOptions
     ),
 )
 def raw_images(
-    context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
+    context: dg.AssetExecutionContext, config: CollectionsConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
     reports: dict[str, StageReport] = {}
 
@@ -42,10 +42,6 @@ def raw_images(
         return stage.total(reports)
 
     def describe(opened: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
-        newest = connection.execute(
-            "select content from raw_images where removed_at is null group by content "
-            "order by max(changed_at) desc, content limit 48"
-        ).fetchall()
         quarantined = connection.execute(
             "select collection, uri, reason, message from quarantine order by last_seen desc, uri limit 20"
         ).fetchall()
@@ -54,8 +50,15 @@ def raw_images(
             "collections": table_metadata(
                 ("collection", "new", "updated", "removed", "unchanged", "quarantined"), table
             ),
-            "newest": dg.MetadataValue.md(sheet_of(connection, [row[0] for row in newest])),
             "quarantine": table_metadata(("collection", "file", "reason", "message"), quarantined),
         }
 
-    return materialize(context, config, project, run, describe)
+    return materialize(context, project, run, describe, selection=config.selection(), pictures={"newest": _newest})
+
+
+def _newest(_project: Project, connection: Connection) -> str:
+    rows = connection.execute(
+        "select content from raw_images where removed_at is null group by content "
+        "order by max(changed_at) desc, content limit 48"
+    ).fetchall()
+    return sheet_of(connection, [row[0] for row in rows])

@@ -2,11 +2,12 @@
 
 import dagster as dg
 
-from imagerag_assets.assets.common import ProjectResource, clear_failure, markdown_table
+from imagerag_assets.assets.common import ProjectResource, clear_failure, table_metadata
 from imagerag_assets.database.connection import one_row
 from imagerag_assets.retrieval import generations, index
 
 _STAGES = ("tiles", "ocr_text", "vlm_descriptions", "clip_embeddings", "description_embeddings")
+_SHOWN = 20
 
 
 def failure_check(stage: str) -> dg.AssetChecksDefinition:
@@ -19,17 +20,18 @@ def failure_check(stage: str) -> dg.AssetChecksDefinition:
     )
     def check(project: ProjectResource) -> dg.AssetCheckResult:
         with clear_failure(), project.open().database.connect() as connection:
-            rows = connection.execute(
+            (failed,) = one_row(connection.execute("select count(*) from stage_failures where stage = %s", (stage,)))
+            newest = connection.execute(
                 "select item, error_class, message, attempts from stage_failures where stage = %s "
-                "order by last_try desc, item limit 20",
-                (stage,),
+                "order by last_try desc, item limit %s",
+                (stage, _SHOWN),
             ).fetchall()
         return dg.AssetCheckResult(
-            passed=not rows,
+            passed=not failed,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "failed": len(rows),
-                "items": dg.MetadataValue.md(markdown_table(("item", "error", "message", "attempts"), rows)),
+                "failed": failed,
+                "newest": table_metadata(("item", "error", "message", "attempts"), newest),
             },
         )
 
@@ -57,7 +59,7 @@ def quarantine_is_small(project: ProjectResource) -> dg.AssetCheckResult:
         metadata={
             "images": images,
             "quarantined": quarantined,
-            "reasons": dg.MetadataValue.md(markdown_table(("reason", "files"), reasons)),
+            "reasons": table_metadata(("reason", "files"), reasons),
         },
     )
 

@@ -1,6 +1,9 @@
 """Jobs and their schedules. All schedules are off until someone switches them on."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from imagerag_assets.automation.prune import prune_runs, weekly_prune
 
 EVERYTHING = "index_and_evaluate"
 
@@ -27,8 +30,11 @@ daily_evaluation = dg.ScheduleDefinition(
     name="daily_evaluation",
     job=evaluate,
     cron_schedule="30 5 * * *",
-    description="Numbers for the history, every day.",
+    description=(
+        "Looks once a day whether the index, a benchmark or the search changed since the last evaluation, and measures "
+        "again if so. With nothing new there are no new numbers: they would be the old ones."
+    ),
 )
 
-JOBS = [index_and_evaluate, evaluate]
-SCHEDULES = [hourly_update, daily_evaluation]
+JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [index_and_evaluate, evaluate, prune_runs]
+SCHEDULES = [hourly_update, daily_evaluation, weekly_prune]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import resources
@@ -19,10 +19,16 @@ from imagerag_assets.project import open_project
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What became of a run. `failure` is the one message that says why it failed, empty when it did not."""
+    """What became of a run. `failure` is the one message that says why it failed, empty when it did not.
+
+    `done` is how many items each asset made anew, updated or removed, without those that did nothing; `failed` is how
+    many items failed.
+    """
 
     run_id: str
     failure: str
+    done: Mapping[str, int]
+    failed: int
 
 
 def _plain(_context: dg.InitLoggerContext) -> logging.Logger:
@@ -76,7 +82,25 @@ def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -
             asset_selection=[dg.AssetKey(name) for name in assets] or None,
             run_config={"loggers": {"plain": {}}},
         )
-        return RunOutcome(result.run_id, _failure(result))
+        done = {name: _count(metadata, _CHANGES) for name, metadata in _told(result).items()}
+        failed = sum(_count(metadata, ("failed",)) for metadata in _told(result).values())
+        return RunOutcome(result.run_id, _failure(result), {name: n for name, n in done.items() if n}, failed)
+
+
+_CHANGES = ("new", "updated", "removed")
+"""Of the counts that `count_metadata` puts on every stage's asset."""
+
+
+def _told(result: dg.ExecuteInProcessResult) -> dict[str, Mapping[str, dg.MetadataValue]]:
+    """What the run said of each asset, in the order of their materializations."""
+    found = [e.step_materialization_data.materialization for e in result.all_events if e.is_step_materialization]
+    return {one.asset_key.to_user_string(): one.metadata for one in found}
+
+
+def _count(metadata: Mapping[str, dg.MetadataValue], names: Sequence[str]) -> int:
+    """Add up numbers of the metadata; dbt's models and the report have none."""
+    values = (metadata[name].value for name in names if name in metadata)
+    return sum(value for value in values if isinstance(value, int))
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:

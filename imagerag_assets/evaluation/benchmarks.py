@@ -127,17 +127,31 @@ def store_benchmark(connection: Connection, name: str, benchmark: Benchmark) -> 
         return True
 
 
+def never_ingested(connection: Connection) -> list[str]:
+    """The benchmarks of collections of which no run has ever read a file."""
+    rows = connection.execute(
+        "select b.benchmark from benchmarks b "
+        "where not exists (select from raw_images r where r.collection = b.benchmark) "
+        "and not exists (select from quarantine q where q.collection = b.benchmark) order by b.benchmark"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def missing_images(connection: Connection) -> list[MissingImage]:
-    """Judgements that name no live image of their collection, the quarantined ones among them."""
+    """Judgements that name no live image of their collection, the quarantined ones among them.
+
+    A collection that was never ingested lacks all its images and is not spoken of.
+    """
     rows = connection.execute(
         """
         select j.benchmark, j.query_id, j.corpus_id, q.uri is not null
         from qrels j
         left join raw_images r on r.collection = j.benchmark and r.uri = j.corpus_id and r.removed_at is null
         left join quarantine q on q.collection = j.benchmark and q.uri = j.corpus_id
-        where r.uri is null
+        where r.uri is null and not j.benchmark = any(%s)
         order by j.benchmark, j.query_id, j.corpus_id
-        """
+        """,
+        (never_ingested(connection),),
     ).fetchall()
     return [MissingImage(*row) for row in rows]
 

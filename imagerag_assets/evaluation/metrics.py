@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.evaluation.benchmarks import ALL
+from imagerag_assets.evaluation.markdown import markdown_table
 
 SHADES = {
     "hybrid": "#1f5f8b",
@@ -69,21 +70,19 @@ def metrics_markdown(connection: Connection) -> str:
     rows = metrics_table(connection)
     if not rows:
         return "No evaluation has been measured yet."
-    lines = [
-        "| benchmark | method | queries | P@5 (ceiling) | Recall@10 | nDCG@10 | MRR | p50 ms | p95 ms |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for row in rows:
-        cells = [
-            _cell(row["benchmark"]),
-            _cell(row["method"]),
-            str(row["queries"]),
+    header = ("benchmark", "method", "queries", "P@5 (ceiling)", "Recall@10", "nDCG@10", "MRR", "p50 ms", "p95 ms")
+    table = [
+        (
+            row["benchmark"],
+            row["method"],
+            row["queries"],
             f"{row['precision_at_5']:.3f} ({row['precision_at_5_ceiling']:.3f})",
-            *(f"{row[name]:.3f}" for name in ("recall_at_10", "ndcg_at_10", "mrr")),
+            *(row[name] for name in ("recall_at_10", "ndcg_at_10", "mrr")),
             *(milliseconds(row[name]) for name in ("latency_p50_ms", "latency_p95_ms")),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        )
+        for row in rows
+    ]
+    return markdown_table(header, table, numbers=7)
 
 
 def milliseconds(value: float | None) -> str:
@@ -122,8 +121,3 @@ def metrics_plot_png(connection: Connection) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
-
-
-def _cell(text: str) -> str:
-    """Keep a name from breaking out of its table cell."""
-    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
+from imagerag_assets.errors import BenchmarkError, ItemError
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
 from imagerag_assets.project import Project
@@ -27,6 +30,8 @@ from imagerag_assets.settings import Limits
 STAGE = "retrieval_runs"
 DEPTH = 20
 """Results kept per query and method: twice what the deepest metric reads."""
+_ATTEMPTS = 3
+"""Measurements begun before giving up on an index that changes under every one."""
 
 _RUN_COLUMNS = (
     "evaluation", "benchmark", "method", "query_id", "rank", "corpus_id", "group_id", "score", "legs",
@@ -36,51 +41,93 @@ _LATENCY_COLUMNS = ("evaluation", "benchmark", "method", "query_id", "millisecon
 
 @dataclass(frozen=True)
 class _Asked:
+    """A benchmark query as it is stored; `image` is the path of an example picture."""
+
     benchmark: str
     query_id: str
-    query: Query
+    text: str
+    image: str | None
 
 
 @dataclass(frozen=True)
 class _Answer:
+    """What one method said to one query. `results` are the last columns of `retrieval_runs`, best first."""
+
     asked: _Asked
     method: Method
-    results: list[Result]
+    results: list[tuple[str, str, float, Jsonb]]
     milliseconds: float
 
 
 def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageReport:
     """Run the benchmarks, unless the newest evaluation saw the same index, benchmarks and search code.
 
-    `run_id` names the Dagster run in the history.
+    `run_id` names the Dagster run in the history. Nothing is written before everything is measured, and then all in one
+    transaction: no one ever reads half an evaluation. Meanwhile no transaction stays open longer than a search.
+
+    Raises `BenchmarkError` for an example picture that cannot be read.
     """
     started = time.monotonic()
     report = StageReport(STAGE)
-    with project.database.connect() as connection:
-        # Two at once would measure each other's load; the second then finds the first's evaluation.
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
-        generation = generations.live(connection)
-        current = evaluation_fingerprint(connection, project)
-        asked = _asked(connection, project.settings.limits)
-        total = len(asked) * len(METHODS)
-        newest = connection.execute("select fingerprint from evaluations order by evaluation desc limit 1").fetchone()
-        if newest is not None and newest[0] == current:
-            report.skipped = total
-        elif asked:
+    with project.database.connect() as connection, _alone(connection):
+        for _ in range(_ATTEMPTS):
+            state = evaluation_fingerprint(connection, project)
+            asked = _asked(connection)
+            saved = newest_evaluation(connection)
+            # Otherwise what follows would be one long transaction.
+            connection.commit()
+            total = len(asked) * len(METHODS)
+            if not asked or (saved is not None and saved[1] == state):
+                report.skipped = total
+                break
             answers = list(_answers(connection, project, asked, on_progress))
-            _save(connection, generation.number, current, run_id, answers)
-            report.new = total
+            with connection.transaction():
+                # A ranking taken before and one taken after a change are no evaluation of either index.
+                unchanged = evaluation_fingerprint(connection, project) == state
+                if unchanged:
+                    _save(connection, state, run_id, answers)
+            if unchanged:
+                report.new = total
+                break
+        else:
+            raise BenchmarkError(
+                f"The index or a benchmark changed during each of {_ATTEMPTS} measurements, so none was saved. "
+                "Materialize retrieval_runs again when the index is at rest."
+            )
     report.seconds = time.monotonic() - started
     return report
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """One evaluation at a time: two would measure each other's load, and the second then finds the first's.
+
+    The lock is the session's: it needs no open transaction and vanishes with the process.
+    """
+    connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (STAGE,))
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (STAGE,))
+        connection.commit()
+
+
+def newest_evaluation(connection: Connection) -> tuple[int, str] | None:
+    """(number, fingerprint of what it saw) of the newest saved evaluation."""
+    row = connection.execute(
+        "select evaluation, fingerprint from evaluations order by evaluation desc limit 1"
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else None
 
 
 def evaluation_fingerprint(connection: Connection, project: Project) -> str:
     """What decides the rankings: the live rows, the benchmarks, the search code and its settings."""
     generation = generations.live(connection)
-    benchmarks = connection.execute("select benchmark, digest from benchmarks order by benchmark").fetchall()
     return fingerprint(
         index=index.index_digest(connection, generation),
-        benchmarks=benchmarks,
+        benchmarks=_benchmarks(connection, generation),
         methods=METHODS,
         search=SEARCH_VERSION,
         settings=project.settings.index.model_dump(),
@@ -88,20 +135,40 @@ def evaluation_fingerprint(connection: Connection, project: Project) -> str:
     )
 
 
-def _asked(connection: Connection, limits: Limits) -> list[_Asked]:
+def _benchmarks(connection: Connection, generation: generations.Generation) -> list[tuple[str, str]]:
+    """(name, digest) of the benchmarks whose collection has an image in the index: others could find nothing."""
     rows = connection.execute(
-        "select benchmark, query_id, text, image from benchmark_queries order by benchmark, query_id"
+        sql.SQL(
+            "select b.benchmark, b.digest from benchmarks b "
+            "where exists (select from {} i where i.collection = b.benchmark) order by b.benchmark"
+        ).format(generation.table("images"))
     ).fetchall()
-    return [
-        _Asked(benchmark, query_id, _by_example(text, Path(image), limits) if image else Query(text))
-        for benchmark, query_id, text, image in rows
-    ]
+    return [(str(name), str(digest)) for name, digest in rows]
 
 
-def _by_example(text: str, file: Path, limits: Limits) -> Query:
-    """A query that does not find its own picture: an example from the collection would always be first."""
-    data = file.read_bytes()
-    return Query(text, decode(data, limits).image, content_hash(data))
+def _asked(connection: Connection) -> list[_Asked]:
+    names = [name for name, _ in _benchmarks(connection, generations.live(connection))]
+    rows = connection.execute(
+        "select benchmark, query_id, text, image from benchmark_queries where benchmark = any(%s) "
+        "order by benchmark, query_id",
+        (names,),
+    ).fetchall()
+    return [_Asked(*row) for row in rows]
+
+
+def _query(asked: _Asked, limits: Limits) -> Query:
+    """With the example's pixels, and not finding that picture: an example from the collection would always be first."""
+    if asked.image is None:
+        return Query(asked.text)
+    try:
+        data = Path(asked.image).read_bytes()
+        return Query(asked.text, decode(data, limits).image, content_hash(data))
+    except (OSError, ItemError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BenchmarkError(
+            f"The example picture {asked.image} of the query {asked.query_id!r} ({asked.benchmark}) cannot be used: "
+            f"{reason}. Put a readable picture there, or take the query out of the benchmark."
+        ) from None
 
 
 def _answers(
@@ -109,39 +176,45 @@ def _answers(
 ) -> Iterator[_Answer]:
     """Method by method within each query, so that a slow moment of the machine hits all methods alike."""
     started = time.monotonic()
-    for method in METHODS:
-        # The first call loads models and plans statements: search as users meet it is warm.
-        _answer(connection, project, asked[0], method)
     for number, one in enumerate(asked):
+        query = _query(one, project.settings.limits)
+        if number == 0:
+            # The first call loads models and plans statements: search as users meet it is warm.
+            for method in METHODS:
+                _answer(connection, project, one, query, method)
         for method in METHODS:
-            yield _answer(connection, project, one, method)
+            yield _answer(connection, project, one, query, method)
         done = (number + 1) * len(METHODS)
         on_progress(Progress(STAGE, done, len(asked) * len(METHODS), time.monotonic() - started))
 
 
-def _answer(connection: Connection, project: Project, asked: _Asked, method: Method) -> _Answer:
+def _answer(connection: Connection, project: Project, asked: _Asked, query: Query, method: Method) -> _Answer:
     started = time.perf_counter()
-    encoded = encode_query(project, asked.query, method)
-    results = run_search(connection, project, encoded, method=method, collections=(asked.benchmark,), limit=DEPTH)
-    return _Answer(asked, method, results, (time.perf_counter() - started) * 1000)
+    encoded = encode_query(project, query, method)
+    # The search sets the index's parameters for its transaction.
+    with connection.transaction():
+        results = run_search(connection, project, encoded, method=method, collections=(asked.benchmark,), limit=DEPTH)
+    milliseconds = (time.perf_counter() - started) * 1000
+    return _Answer(asked, method, [_kept(result) for result in results], milliseconds)
 
 
-def _save(connection: Connection, generation: int, current: str, run_id: str, answers: Sequence[_Answer]) -> None:
-    row = one_row(
+def _kept(result: Result) -> tuple[str, str, float, Jsonb]:
+    legs = {leg: asdict(score) for leg, score in result.legs.items()}
+    return (result.uri, result.group_id, result.score, Jsonb(legs, dumps=json.dumps))
+
+
+def _save(connection: Connection, state: str, run_id: str, answers: Sequence[_Answer]) -> None:
+    (number,) = one_row(
         connection.execute(
             "insert into evaluations (fingerprint, generation, run_id) values (%s, %s, %s) returning evaluation",
-            (current, generation, run_id),
+            (state, generations.live(connection).number, run_id),
         )
     )
-    number = int(row[0])
     results = (
-        (
-            number, one.asked.benchmark, one.method, one.asked.query_id, rank, result.uri, result.group_id,
-            result.score, Jsonb({leg: asdict(score) for leg, score in result.legs.items()}, dumps=json.dumps),
-        )
+        (number, one.asked.benchmark, one.method, one.asked.query_id, rank, *result)
         for one in answers
         for rank, result in enumerate(one.results, start=1)
-    )  # fmt: skip
+    )
     upsert(connection, "retrieval_runs", _RUN_COLUMNS, _RUN_COLUMNS[:5], results)
     latencies = ((number, one.asked.benchmark, one.method, one.asked.query_id, one.milliseconds) for one in answers)
     upsert(connection, "query_latencies", _LATENCY_COLUMNS, _LATENCY_COLUMNS[:4], latencies)

@@ -140,13 +140,13 @@ def _materialize(settings: Path | None, assets: list[str]) -> None:
     if outcome.failure:
         err.print(f"[bold red]The run failed:[/] {_plain(outcome.failure)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1)
-    texts = DualEncoder.texts_encoded + TextEncoder.texts_encoded
-    work = (
-        f"the models saw {DualEncoder.images_encoded} images and {texts} texts"
-        if DualEncoder.images_encoded or texts
-        else "nothing was new, no model was loaded"
-    )
-    out.print(f"\nDone in {time.monotonic() - started:.0f} s: {work}. Run {outcome.run_id}.")
+    images, texts = DualEncoder.images_encoded, DualEncoder.texts_encoded + TextEncoder.texts_encoded
+    work = ", ".join(f"{name} {count}" for name, count in outcome.done.items())
+    seen = f"the models saw {images} images and {texts} texts" if images or texts else "no model was loaded"
+    told = f"new, updated or removed: {work}; {seen}" if work else f"nothing was new, {seen}"
+    if outcome.failed:
+        told += f"; failed: {outcome.failed}, the checks in the Dagster UI say why"
+    out.print(f"\nDone in {time.monotonic() - started:.0f} s: {told}. Run {outcome.run_id}.", soft_wrap=True)
 
 
 def _print_metrics(project: Project) -> None:

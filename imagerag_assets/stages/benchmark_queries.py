@@ -19,7 +19,8 @@ STAGE = "benchmark_queries"
 def run(project: Project) -> StageReport:
     """Load every benchmark of the settings, and forget those that they no longer name.
 
-    Raises `BenchmarkError` for files that are missing or malformed, or that judge images which do not exist.
+    Raises `BenchmarkError` for files that are missing or malformed, or that judge images which do not exist. A
+    collection that was never ingested has no image to check against yet: a run may be limited to another one.
     """
     started = time.monotonic()
     report = StageReport(STAGE)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import StageReport
-from imagerag_assets.evaluation.runs import evaluate, evaluation_fingerprint
+from imagerag_assets.database.stages import StageReport, fingerprint
+from imagerag_assets.evaluation.runs import evaluate, newest_evaluation
 from imagerag_assets.project import Project
 from imagerag_assets.stages.common import RunOptions
 
@@ -13,5 +13,6 @@ def run(project: Project, options: RunOptions, run_id: str) -> StageReport:
     return evaluate(project, run_id, options.on_progress)
 
 
-def data_version(connection: Connection, project: Project) -> str:
-    return evaluation_fingerprint(connection, project)
+def data_version(connection: Connection) -> str:
+    """Of what is saved, not of what an evaluation would see now."""
+    return fingerprint(evaluation=newest_evaluation(connection))

@@ -35,14 +35,15 @@ def test_the_other_job_evaluates_without_touching_the_index() -> None:
 def test_schedules_and_sensors_are_off_until_someone_switches_them_on() -> None:
     repository = defs.get_repository_def()
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
-    assert set(schedules) == {"hourly_update", "daily_evaluation"}
+    assert set(schedules) == {"hourly_update", "daily_evaluation", "weekly_prune"}
     assert {schedule.default_status for schedule in schedules.values()} == {dg.DefaultScheduleStatus.STOPPED}
     assert schedules["hourly_update"].job_name == "index_and_evaluate"
     assert schedules["daily_evaluation"].job_name == "evaluate"
+    assert schedules["weekly_prune"].job_name == "prune_runs"
     assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
     assert all(schedule.description for schedule in schedules.values())
 
 
 def test_every_step_runs_in_one_process_so_that_a_model_is_loaded_once() -> None:
-    for job in ("index_and_evaluate", "evaluate"):
+    for job in ("index_and_evaluate", "evaluate", "prune_runs"):
         assert defs.resolve_job_def(job).executor_def.name == "in_process"

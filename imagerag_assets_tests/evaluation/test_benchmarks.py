@@ -16,6 +16,7 @@ from imagerag_assets.evaluation.benchmarks import (
     Query,
     load_benchmark,
     missing_images,
+    never_ingested,
     require_images,
     store_benchmark,
 )
@@ -185,6 +186,20 @@ def test_a_quarantined_image_alone_raises_nothing_and_a_removed_one_does(databas
         require_images(connection)
         connection.execute("update raw_images set removed_at = now()")
         with pytest.raises(BenchmarkError, match=r"1 judgements name images"):
+            require_images(connection)
+
+
+def test_a_collection_that_was_never_ingested_is_not_checked_yet(database: Database) -> None:
+    with database.connect() as connection:
+        add_images(connection, "here", {"a.jpg": "a.jpg"})
+        for name in ("here", "later"):
+            store_benchmark(connection, name, benchmark({"q1": {"a.jpg": 1}}))
+        assert never_ingested(connection) == ["later"]
+        assert missing_images(connection) == []
+        require_images(connection)
+        add_images(connection, "later", {"b.jpg": "b.jpg"})
+        assert never_ingested(connection) == []
+        with pytest.raises(BenchmarkError, match=r"later: 'a.jpg'"):
             require_images(connection)
 
 

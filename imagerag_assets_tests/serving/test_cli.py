@@ -126,6 +126,7 @@ def test_a_folder_becomes_an_index_that_is_searched_and_measured(imagerag: Run, 
     assert first.code == 0, first.text
     # Seven pictures, each for its description and for its only tile.
     assert "the models saw 14 images" in first.text
+    assert "raw_images 7, " in first.text
     assert "pgvector_index: 7 new" in first.text
     assert "Traceback" not in first.text
 
@@ -157,6 +158,18 @@ def test_a_folder_becomes_an_index_that_is_searched_and_measured(imagerag: Run, 
     }
     assert all(0 <= row["precision_at_5"] <= row["precision_at_5_ceiling"] <= 1 for row in metrics)
     assert "hybrid" in imagerag("metrics", "--settings", settings).text
+
+
+def test_a_run_that_needed_no_model_tells_what_it_did(imagerag: Run, write: Callable[..., str]) -> None:
+    settings = write()
+    shop = Path(settings).parent / "shop"
+    (shop / "broken.png").write_bytes(b"no picture")
+    stages = ("materialize", "raw_images", "ocr_text", "--settings", settings)
+    told = "new, updated or removed: raw_images 6, ocr_text 6; no model was loaded; failed: 1, the checks"
+    assert told in imagerag(*stages).text
+    assert "nothing was new, no model was loaded. Run" in imagerag(*stages).text
+    (shop / "picture-0001.png").unlink()
+    assert "new, updated or removed: raw_images 1; no model was loaded. Run" in imagerag(*stages).text
 
 
 def test_an_unknown_key_is_told_with_the_file_and_what_was_meant(imagerag: Run, write: Callable[..., str]) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from imagerag_assets.database import stages
+from imagerag_assets.evaluation import runs
 from imagerag_assets.images import ingest
 from imagerag_assets.project import open_project
 from imagerag_assets.retrieval import index
-from imagerag_assets.stages import deduped_set, tiles
+from imagerag_assets.stages import deduped_set, retrieval_runs, tiles
 from imagerag_assets.stages import raw_images as stage_module
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.stages import graph
@@ -23,6 +24,7 @@ _MIDDLES: dict[str, tuple[Any, str]] = {
     "raw_images": (ingest, "_save_quarantine"),
     "deduped_set": (deduped_set, "upsert"),
     "pgvector_index": (index, "_refresh_terms"),
+    "retrieval_runs": (runs, "upsert"),
 }
 
 
@@ -45,10 +47,12 @@ def main(settings: str, stage: str) -> None:
     tiles._BATCH = 4
     ingest._BATCH = 4
     module, name = _MIDDLES.get(stage, (stages, "_record_failures"))
-    call = 1 if stage in ("deduped_set", "pgvector_index") else 2
+    call = 1 if stage in ("deduped_set", "pgvector_index", "retrieval_runs") else 2
     one = next((step for step in graph.STAGES if step.__name__.endswith(f".{stage}")), None)
     setattr(module, name, _die_at(getattr(module, name), call))
-    if one is None:
+    if stage == "retrieval_runs":
+        retrieval_runs.run(project, RunOptions(), "killed")
+    elif one is None:
         stage_module.run(project, RunOptions())
     else:
         one.run(project, RunOptions())

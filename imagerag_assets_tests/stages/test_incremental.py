@@ -128,6 +128,58 @@ def test_a_changed_vocabulary_redoes_descriptions_and_what_depends_on_them_only(
     assert reports["vlm_descriptions"].updated == 12
 
 
+def test_a_changed_rule_of_deduplication_changes_the_groups_and_the_index_only(
+    make_project: MakeProject, counted: Counted, tmp_path: Path
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(12))
+    draw(3).save(folder / "copy.jpg", quality=95)
+    project = make_project({"shop": folder})
+    counted(project)
+    assert groups(project) == 12
+
+    strict = {"phash_distance": 0, "dhash_distance": 0, "colour_distance": 0.0, "cosine": 1.0}
+    changed = make_project({"shop": folder}, url=project.settings.database.url, dedup=strict)
+    reports, calls = counted(changed)
+    assert calls == Calls(0, 0, 0)
+    assert {name for name, report in reports.items() if report.worked} == {"deduped_set", "pgvector_index"}
+    assert (reports["deduped_set"].updated, reports["pgvector_index"].updated) == (1, 1)
+    assert groups(changed) == 13
+
+
+def groups(project: Project) -> int:
+    with project.database.connect() as connection:
+        row = connection.execute("select count(distinct canonical) from deduped_set").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_changed_benchmark_is_evaluated_again_and_no_image_is_touched(
+    make_project: MakeProject, counted: Counted, tmp_path: Path
+) -> None:
+    from imagerag_assets.stages import benchmark_queries, retrieval_runs
+
+    folder, benchmark = write_pictures(tmp_path / "shop", range(6)), tmp_path / "benchmark"
+    benchmark.mkdir()
+    (benchmark / "queries.jsonl").write_text('{"_id": "q", "text": "part 4001"}')
+    (benchmark / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\tpicture-0001.png\t1\n")
+    collection = {"name": "shop", "source": str(folder), "benchmark": str(benchmark)}
+    project = make_project({}, collections=[collection])
+
+    def run() -> tuple[Calls, set[str]]:
+        reports, calls = counted(project)
+        reports |= {
+            "benchmark_queries": benchmark_queries.run(project),
+            "retrieval_runs": retrieval_runs.run(project, RunOptions(), "run"),
+        }
+        return calls, {name for name, report in reports.items() if report.worked or report.removed}
+
+    assert {"benchmark_queries", "retrieval_runs", "pgvector_index"} <= run()[1]
+    assert run() == (Calls(0, 0, 0), set())
+    with (benchmark / "qrels.tsv").open("a") as qrels:
+        qrels.write("q\tpicture-0002.png\t1\n")
+    assert run() == (Calls(0, 0, 0), {"benchmark_queries", "retrieval_runs"})
+
+
 def test_a_run_can_be_limited_to_one_collection_or_one_shard(make_project: MakeProject, tmp_path: Path) -> None:
     one, other = write_pictures(tmp_path / "one", range(6)), write_pictures(tmp_path / "other", range(10, 16))
     project = make_project({"one": one, "other": other})

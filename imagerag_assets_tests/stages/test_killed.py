@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import yaml
 
 from imagerag_assets.project import Project, open_project
 from imagerag_assets.retrieval import generations
-from imagerag_assets.stages import raw_images
+from imagerag_assets.stages import benchmark_queries, raw_images, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.pictures import write_pictures
 from imagerag_assets_tests.stages import graph
@@ -68,11 +69,32 @@ def contents_of(project: Project) -> dict[str, list[Any]]:
     return {table: [repr(row) for row in found] for table, found in rows.items()}
 
 
-def write_settings(file: Path, folder: Path, url: str) -> Path:
+def kill(settings: Path, stage: str) -> None:
+    """Run the stage in a child that dies in the middle of it."""
+    child = subprocess.run(
+        [sys.executable, "-m", "imagerag_assets_tests.stages.killed", str(settings), stage],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert child.returncode == -9, f"{stage}: {child.stdout}{child.stderr}"
+
+
+def write_benchmark(root: Path) -> Path:
+    """Three queries for three of the pictures."""
+    folder = root / "benchmark"
+    folder.mkdir()
+    queries = [{"_id": f"q{number}", "text": f"part {4000 + number}"} for number in range(3)]
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    qrels = "".join(f"q{number}\tpicture-{number:04d}.png\t1\n" for number in range(3))
+    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + qrels)
+    return folder
+
+
+def write_settings(file: Path, folder: Path, url: str, benchmark: Path | None = None) -> Path:
+    collection = {"name": "shop", "source": str(folder)} | ({"benchmark": str(benchmark)} if benchmark else {})
     values = {
         "data_dir": str(file.parent / "data"),
         "database": {"url": url},
-        "collections": [{"name": "shop", "source": str(folder)}],
+        "collections": [collection],
         "models": {"batch_size": 8},
     }
     file.write_text(yaml.safe_dump(values))
@@ -92,11 +114,7 @@ def test_killed_in_the_middle_of_each_stage_the_end_is_the_same(
     settings = write_settings(tmp_path / "killed.yaml", folder, new_database_url())
     killed = open_project(settings)
     for name, run in zip(_NAMES, (raw_images.run, *(stage.run for stage in graph.STAGES)), strict=True):
-        child = subprocess.run(
-            [sys.executable, "-m", "imagerag_assets_tests.stages.killed", str(settings), name],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert child.returncode == -9, f"{name}: {child.stdout}{child.stderr}"
+        kill(settings, name)
         run(killed, RunOptions())
 
     expected, found = contents_of(whole), contents_of(killed)
@@ -105,6 +123,41 @@ def test_killed_in_the_middle_of_each_stage_the_end_is_the_same(
         assert found[table] == rows, table
     whole.database.close()
     killed.database.close()
+
+
+def test_an_evaluation_killed_while_it_is_saved_leaves_no_half_and_the_next_is_whole(
+    tmp_path: Path, new_database_url: Callable[[], str]
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(6))
+    settings = write_settings(tmp_path / "settings.yaml", folder, new_database_url(), write_benchmark(tmp_path))
+    project = open_project(settings)
+    graph.run_all(project)
+    benchmark_queries.run(project)
+
+    kill(settings, "retrieval_runs")
+    assert evaluated(project) == {"evaluations": [], "retrieval_runs": [], "query_latencies": []}
+    retrieval_runs.run(project, RunOptions(), "next")
+    after_a_kill = evaluated(project)
+    with project.database.connect() as connection:
+        connection.execute("delete from evaluations")
+    retrieval_runs.run(project, RunOptions(), "whole")
+    assert evaluated(project) == after_a_kill
+    assert all(after_a_kill.values())
+    project.database.close()
+
+
+def evaluated(project: Project) -> dict[str, list[Any]]:
+    """What an evaluation leaves, but for times and generated numbers."""
+    columns = {
+        "evaluations": "fingerprint, generation",
+        "retrieval_runs": "benchmark, method, query_id, rank, corpus_id, group_id, score, legs",
+        "query_latencies": "benchmark, method, query_id",
+    }
+    with project.database.connect() as connection:
+        return {
+            table: connection.execute(f"select {names} from {table} order by {names}").fetchall()
+            for table, names in columns.items()
+        }
 
 
 @pytest.mark.parametrize("stage", graph.STAGES[:2], ids=lambda stage: stage.__name__.rsplit(".", 1)[1])
