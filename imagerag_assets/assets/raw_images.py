@@ -41,7 +41,7 @@ def raw_images(
         reports.update(stage.run(opened, options))
         return stage.total(reports)
 
-    def describe(opened: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    def describe(_opened: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
         newest = connection.execute(
             "select content from raw_images where removed_at is null group by content "
             "order by max(changed_at) desc, content limit 48"
@@ -50,7 +50,7 @@ def raw_images(
             "select collection, uri, reason, message from quarantine order by last_seen desc, uri limit 20"
         ).fetchall()
         table = [(name, one.new, one.updated, one.removed, one.skipped, one.failed) for name, one in reports.items()]
-        return stage.data_version(connection, opened), {
+        return stage.data_version(connection), {
             "collections": table_metadata(
                 ("collection", "new", "updated", "removed", "unchanged", "quarantined"), table
             ),
