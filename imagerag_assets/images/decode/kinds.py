@@ -22,6 +22,7 @@ class Kind:
 
 
 _HEAD = 4096
+_HTML = re.compile(r"<(!doctype html|html)", re.IGNORECASE)
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _RASTER = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -105,7 +106,7 @@ def name_unknown(data: bytes) -> str:
     """What to call bytes that no decoder knows."""
     text = _as_text(data[:_HEAD])
     if text is not None:
-        what = "an HTML page" if re.match(r"\s*<(!doctype html|html)", text, re.IGNORECASE) else "text"
+        what = "an HTML page" if _HTML.match(text.lstrip()) else "text"
         return f"It is {what}, not an image."
     return "The bytes are of no image format that can be read."
 
@@ -201,8 +202,9 @@ def _is_svg(data: bytes, head: bytes) -> bool:
             head = zlib.decompressobj(31).decompress(data[: 4 * _HEAD], _HEAD)
         except zlib.error:
             return False
-    text = _as_text(head)
-    return text is not None and text.lstrip().startswith("<") and re.search(r"<(\w+:)?svg[\s>]", text) is not None
+    text = (_as_text(head) or "").lstrip()
+    # A page may show a drawing; it is often what a failed download left under an image's name.
+    return text.startswith("<") and not _HTML.match(text) and re.search(r"<(\w+:)?svg[\s>]", text) is not None
 
 
 def _as_text(head: bytes) -> str | None:
