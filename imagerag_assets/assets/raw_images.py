@@ -47,7 +47,10 @@ def raw_images(
             "order by max(changed_at) desc, content limit 48"
         ).fetchall()
         quarantined = connection.execute(
-            "select collection, uri, reason, message from quarantine order by last_seen desc, uri limit 20"
+            "select collection, uri, reason, message, last_seen from quarantine order by last_seen desc, uri limit 20"
+        ).fetchall()
+        reasons = connection.execute(
+            "select collection, reason, count(*) from quarantine group by 1, 2 order by 1, 3 desc, 2"
         ).fetchall()
         table = [(name, one.new, one.updated, one.removed, one.skipped, one.failed) for name, one in reports.items()]
         return stage.data_version(connection), {
@@ -55,7 +58,8 @@ def raw_images(
                 ("collection", "new", "updated", "removed", "unchanged", "quarantined"), table
             ),
             "newest": dg.MetadataValue.md(sheet_of(connection, [row[0] for row in newest])),
-            "quarantine": table_metadata(("collection", "file", "reason", "message"), quarantined),
+            "quarantine": table_metadata(("collection", "file", "reason", "message", "when"), quarantined),
+            "quarantine_reasons": table_metadata(("collection", "reason", "files and pages"), reasons),
         }
 
     return materialize(context, config, project, run, describe)
