@@ -11,6 +11,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 
 import imagerag_assets
+from imagerag_assets.database.stages import Item
 from imagerag_assets.images import ingest, workers
 from imagerag_assets.images.inspect import Fault
 from imagerag_assets.images.sources import read_file
@@ -135,9 +136,8 @@ def test_pages_are_loaded_from_their_file_which_is_read_once(shop: Shop, monkeyp
     (shop.folder / "scan.pdf").write_bytes(zoo.pdf(3))
     shop.run()
     read = files_read(monkeypatch, common)
-    with shop.project.database.connect() as connection:
-        with connection.cursor(row_factory=namedtuple_row) as cursor:
-            items = cursor.execute(common.CONTENTS + " where s.file = 'scan.pdf' order by s.page").fetchall()
+    with shop.project.database.connect() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
+        items: list[Item] = [*cursor.execute((common.CONTENTS + " where s.file = 'scan.pdf' order by s.page").encode())]
     sizes = [load_image(shop.project, item).size for item in items]
     assert sizes == [(417, 251)] * 3
     assert read == ["scan.pdf"]
@@ -272,7 +272,7 @@ def test_the_whole_zoo_is_indexed_or_quarantined_for_a_fitting_reason(
     known = keeper.rows("select file from raw_images where removed_at is null union select file from quarantine")
     assert len(known) == files
     assert report.failed == len(keeper.quarantine())
-    reasons = dict(keeper.rows("select file, reason from quarantine"))
+    reasons = {str(file): str(why) for file, why in keeper.rows("select file, reason from quarantine")}
     assert not set(reasons.values()) & {"decoder_crashed", "timeout", "unreadable", "name_taken"}
     for name, _, fitting in zoo.bad_files():
         assert reasons[name] in fitting, name
