@@ -15,6 +15,10 @@ class SourceError(ImageragError):
     """A collection's source cannot be listed or read as a whole."""
 
 
+class DecoderError(ImageragError):
+    """The processes that decode images cannot be started."""
+
+
 class DatabaseError(ImageragError):
     """The database is refused, lacks pgvector, or holds a schema from a newer version."""
 

@@ -80,6 +80,14 @@ class Limits(_Section):
 
     max_pixels: int = Field(default=200_000_000, ge=1)
     max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    max_frames: int = Field(default=10_000, ge=1)
+    """Of an animation, of which only the first frame is used."""
+    max_pages: int = Field(default=1_000, ge=1)
+    """Of a PDF or TIFF, each of which becomes an image."""
+    decode_seconds: float = Field(default=60.0, gt=0)
+    """For one page or image, in a process that is killed when the time is up."""
+    pdf_dpi: int = Field(default=150, ge=10, le=1200)
+    """Resolution that a PDF's pages are drawn at; less where a page would pass max_pixels."""
 
 
 class Tiling(_Section):

@@ -41,16 +41,20 @@ def raw_images(
         reports.update(stage.run(opened, options))
         return stage.total(reports)
 
-    def describe(opened: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    def describe(_opened: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
         quarantined = connection.execute(
-            "select collection, uri, reason, message from quarantine order by last_seen desc, uri limit 20"
+            "select collection, uri, reason, message, last_seen from quarantine order by last_seen desc, uri limit 20"
+        ).fetchall()
+        reasons = connection.execute(
+            "select collection, reason, count(*) from quarantine group by 1, 2 order by 1, 3 desc, 2"
         ).fetchall()
         table = [(name, one.new, one.updated, one.removed, one.skipped, one.failed) for name, one in reports.items()]
-        return stage.data_version(connection, opened), {
+        return stage.data_version(connection), {
             "collections": table_metadata(
                 ("collection", "new", "updated", "removed", "unchanged", "quarantined"), table
             ),
-            "quarantine": table_metadata(("collection", "file", "reason", "message"), quarantined),
+            "quarantine": table_metadata(("collection", "file", "reason", "message", "when"), quarantined),
+            "quarantine_reasons": table_metadata(("collection", "reason", "files and pages"), reasons),
         }
 
     return materialize(context, project, run, describe, selection=config.selection(), pictures={"newest": _newest})

@@ -117,6 +117,33 @@ def search(
 
 
 @app.command()
+def quarantine(
+    collection: Annotated[list[str] | None, typer.Option(help="Only of these collections.")] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="Only for these reasons; docs/quarantine.md has all.")
+    ] = None,
+    settings: SettingsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """List the files that cannot be used, with the reason for each."""
+    from imagerag_assets.images.quarantine import quarantined
+
+    project = _project(settings)
+    for name in collection or ():
+        project.settings.collection(name)
+    with project.database.connect() as connection:
+        rows = quarantined(connection, collection or (), reason or ())
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2, default=str))
+        return
+    table = Table("collection", "file", "reason", "message", "tries", "since")
+    for row in rows:
+        name, message = _plain(row.uri), _plain(row.message)
+        table.add_row(row.collection, name, row.reason, message, str(row.attempts), f"{row.first_seen:%Y-%m-%d %H:%M}")
+    out.print(table)
+
+
+@app.command()
 def stop(settings: SettingsFile = None) -> None:
     """Stop the embedded database server of this project."""
     from imagerag_assets.database.connection import stop_embedded

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import Done, Item, Stage, StageReport, each, fingerprint, run_stage
-from imagerag_assets.images.crops import crop_tiles
+from imagerag_assets.images.crops import decode_tiles
 from imagerag_assets.images.decode import DECODE_VERSION
 from imagerag_assets.project import Project
 from imagerag_assets.stages import tiles
-from imagerag_assets.stages.common import CONTENTS, RunOptions, load_image
+from imagerag_assets.stages.common import CONTENTS, RunOptions, load_bytes
 
 VERSION = 1
 _COLUMNS = ("content", "tile_no", "model", "fingerprint", "embedding")
@@ -45,7 +46,12 @@ def run(project: Project, options: RunOptions) -> StageReport:
     def work(items: Sequence[Item]) -> Done:
         encoder = project.dual_encoder()
         side = 2 * (encoder.image_size or 224)
-        cropped, failures = each(items, lambda item: crop_tiles(load_image(project, item), item.boxes, side))
+        limits = project.settings.limits
+
+        def crop(item: Item) -> list[Image.Image]:
+            return decode_tiles(load_bytes(project, item), limits, item.page or 1, item.boxes, side)
+
+        cropped, failures = each(items, crop)
         pictures = [picture for _, crops in cropped for picture in crops]
         size = project.settings.models.batch_size
         parts = [encoder.encode_images(pictures[at : at + size]) for at in range(0, len(pictures), size)]

@@ -10,15 +10,16 @@ from imagerag_assets.database.stages import Item, OnProgress, Selection
 from imagerag_assets.errors import ItemError
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
+from imagerag_assets.images.inspect import page_content
 from imagerag_assets.images.sources import read_file
 from imagerag_assets.project import Project
 
 # Every live content with the first of its files, in a fixed order. A stage adds its own columns and joins.
 CONTENTS = """
-    select c.content as item, c.content, c.width, c.height, s.collection, s.uri
+    select c.content as item, c.content, c.width, c.height, s.collection, s.uri, s.file, s.page
     from live_contents c
     cross join lateral (
-        select r.collection, r.uri from raw_images r
+        select r.collection, r.uri, r.file, r.page from raw_images r
         where r.content = c.content and r.removed_at is null
         order by r.collection, r.uri limit 1) s
 """
@@ -37,11 +38,35 @@ class RunOptions:
 
 
 def load_image(project: Project, item: Item) -> Image.Image:
-    """The upright RGB pixels of a candidate that has `collection`, `uri` and `content`.
+    """The upright RGB pixels of a candidate that has `collection`, `file`, `page` and `content`.
 
     Raises `ItemError`: `unreadable`, `changed` when the file no longer holds that content, or the decoder's reason.
     """
-    data = read_file(project.source_folder(item.collection), item.uri)
-    if content_hash(data) != item.content:
+    data = load_bytes(project, item)
+    return decode(data, project.settings.limits, item.page or 1).image
+
+
+def load_bytes(project: Project, item: Item) -> bytes:
+    """The bytes of the candidate's file, known to hold its content. Raises `ItemError` like `load_image`."""
+    data, file_hash = _read(project, item)
+    if page_content(file_hash, item.page) != item.content:
         raise ItemError("changed", f"{item.uri} changed since it was listed; the next run of raw_images takes it up.")
-    return decode(data, project.settings.limits).image
+    return data
+
+
+# The last file of several pages that was read, by collection and name: a PDF of 300 pages is read once, not 300 times.
+_last_read: tuple[tuple[str, str, str], tuple[bytes, str]] | None = None
+
+
+def _read(project: Project, item: Item) -> tuple[bytes, str]:
+    """(bytes, their sha256) of the candidate's file."""
+    global _last_read
+    folder = project.source_folder(item.collection)
+    key = (str(folder), item.collection, item.file)
+    kept = _last_read
+    if kept is not None and kept[0] == key and page_content(kept[1][1], item.page) == item.content:
+        return kept[1]
+    data = read_file(folder, item.file)
+    found = (data, content_hash(data))
+    _last_read = None if item.page is None else (key, found)
+    return found

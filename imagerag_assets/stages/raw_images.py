@@ -53,7 +53,7 @@ def total(reports: Mapping[str, StageReport]) -> StageReport:
     return added
 
 
-def data_version(connection: Connection, project: Project) -> str:
+def data_version(connection: Connection) -> str:
     """A digest of which file holds which content."""
     row = one_row(
         connection.execute(
@@ -62,4 +62,4 @@ def data_version(connection: Connection, project: Project) -> str:
             "from raw_images where removed_at is null"
         )
     )
-    return fingerprint(stage=ingest_fingerprint(project.settings), rows=int(row[0]), sum=str(row[1]))
+    return fingerprint(stage=ingest_fingerprint(), rows=int(row[0]), sum=str(row[1]))

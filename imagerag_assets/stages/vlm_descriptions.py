@@ -21,11 +21,11 @@ _COLUMNS = (
 # One candidate per content and context. An image whose OCR failed is described without text rather than not at all, and
 # again when OCR succeeds after all.
 _CANDIDATES = """
-    select c.content || ':' || x.context as item, c.content, x.context, x.collection, x.uri,
+    select c.content || ':' || x.context as item, c.content, x.context, x.collection, x.uri, x.file, x.page,
            coalesce(o.text, '') as ocr, coalesce(md5(o.text), 'unread') as inputs
     from live_contents c
     cross join lateral (
-        select distinct on (k.context) k.context, r.collection, r.uri
+        select distinct on (k.context) k.context, r.collection, r.uri, r.file, r.page
         from raw_images r
         join unnest(%(names)s::text[], %(contexts)s::text[]) as k (collection, context) using (collection)
         where r.content = c.content and r.removed_at is null

@@ -44,7 +44,7 @@ class Shop:
 
     def version(self) -> str:
         with self.project.database.connect() as connection:
-            return raw_images.data_version(connection, self.project)
+            return raw_images.data_version(connection)
 
 
 def counts(report: StageReport) -> tuple[int, int, int, int, int]:

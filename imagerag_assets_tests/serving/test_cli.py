@@ -20,8 +20,11 @@ from psycopg import sql
 
 from imagerag_assets.models.dual_encoder import DualEncoder
 from imagerag_assets.models.text_encoder import TextEncoder
+from imagerag_assets.project import Project
 from imagerag_assets.retrieval.methods import METHODS
 from imagerag_assets.serving import cli
+from imagerag_assets.stages import raw_images
+from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.pictures import draw, write_pictures
 
 
@@ -39,6 +42,7 @@ class Ended:
 
 
 Run = Callable[..., Ended]
+MakeProject = Callable[..., Project]
 
 
 @pytest.fixture
@@ -285,3 +289,22 @@ def test_wrong_usage_ends_with_code_2(imagerag: Run, arguments: tuple[str, ...],
     assert ended.code == 2
     assert part in ended.text.replace(" │", "").replace("│ ", "")
     assert "Traceback" not in ended.text
+
+
+def test_quarantine_lists_what_cannot_be_used_with_the_reason(
+    imagerag: Run, make_project: MakeProject, tmp_path: Path
+) -> None:
+    folder = write_pictures(tmp_path / "shop", range(1))
+    (folder / "[red]notes.txt").write_text("no picture")
+    (folder / "empty.png").write_bytes(b"")
+    project = make_project({"shop": folder})
+    raw_images.run(project, RunOptions())
+    settings = {"database": {"url": project.settings.database.url}, "collections": [{"name": "shop", "source": "shop"}]}
+    (tmp_path / "imagerag.yaml").write_text(yaml.safe_dump(settings))
+
+    listed = imagerag("quarantine").text
+    assert "[red]notes.txt" in listed
+    assert "empty" in listed
+    (one,) = json.loads(imagerag("quarantine", "--collection", "shop", "--reason", "not_an_image", "--json").out)
+    assert (one["uri"], one["reason"], one["attempts"]) == ("[red]notes.txt", "not_an_image", 1)
+    assert imagerag("quarantine", "--collection", "cars").code == 1
