@@ -1,16 +1,16 @@
 """One collection's source → rows of `raw_images`, `contents` and `quarantine`, touching only what changed.
 
-A file counts as unchanged while its size and modification time are; then not a byte of it is read.
+A file counts as unchanged while its size and version (time, etag) are; then not a byte of it is read.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pgvector import Bit
@@ -20,6 +20,7 @@ from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.errors import ItemError
+from imagerag_assets.images import listing
 from imagerag_assets.images.decode import DECODE_VERSION, decode, require_size
 from imagerag_assets.images.hashing import (
     HASH_VERSION,
@@ -29,7 +30,8 @@ from imagerag_assets.images.hashing import (
     perceptual_hashes,
     thumbnail,
 )
-from imagerag_assets.images.sources import ListedFile, list_files, read_file
+from imagerag_assets.images.sidecars import UNREAD, Described, ListedImage, describe
+from imagerag_assets.images.sources import PASSING, ListedFile, Source
 from imagerag_assets.settings import Limits, Settings
 
 STAGE = "raw_images"
@@ -51,7 +53,7 @@ class _Ingest:
     """What one collection's run needs everywhere."""
 
     collection: str
-    folder: Path
+    source: Source
     limits: Limits
     fingerprint: str
 
@@ -61,10 +63,13 @@ class _Facts:
     """A file after a look inside: a content row, or the reason why there is none."""
 
     file: ListedFile
+    """As it was listed, but for the size and version: they are those of what was read."""
     content: str | None
     row: tuple[Any, ...] | None = None
     reason: str = ""
     message: str = ""
+    sidecar: str | None = None
+    described: Described = field(default_factory=lambda: Described({}, ""))
 
 
 _CONTENT_COLUMNS = (
@@ -77,35 +82,45 @@ def ingest_collection(
     database: Database,
     settings: Settings,
     collection: str,
-    folder: Path,
+    source: Source,
     *,
+    allow_removal: bool = False,
     on_progress: OnProgress = lambda _progress: None,
 ) -> StageReport:
-    """Bring the collection's rows in step with its folder. Killed anywhere, the next call does the rest."""
-    job = _Ingest(collection, folder, settings.limits, ingest_fingerprint(settings))
+    """Bring the collection's rows in step with its source. Killed anywhere, the next call does the rest.
+
+    Raises `SourceError` before anything is changed when the listing fails, or lacks so many of the known images that a
+    person has to say whether they are to go (`allow_removal`).
+    """
+    job = _Ingest(collection, source, settings.limits, ingest_fingerprint(settings))
     report = StageReport(STAGE)
-    started = time.monotonic()
+    started, started_at = time.monotonic(), datetime.now(UTC)
     with database.connect() as connection:
         # A second run of the same collection waits here and then finds nothing to do.
         connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"{STAGE}:{collection}",))
         connection.commit()
         try:
-            listed = _load_listing(connection, list_files(folder))
-            todo = _changed_files(connection, job)
-            report.skipped = listed - len(todo)
+            listing.load(connection, source.list())
+            if not allow_removal:
+                share = settings.collection(collection).max_removed_share
+                listing.require_few_removals(connection, collection, share)
+            todo = listing.find_changed(connection, collection, job.fingerprint)
             with ThreadPoolExecutor(settings.ocr.workers) as threads:
-                for start in range(0, len(todo), _BATCH):
-                    facts = list(threads.map(partial(_look_inside, job), todo[start : start + _BATCH]))
+                for batch in listing.changed_batches(connection, _BATCH):
+                    facts = list(threads.map(partial(_look_inside, job), batch))
                     with connection.transaction():
                         _save(connection, job, facts, report)
                     report.seconds = time.monotonic() - started
                     done = report.worked + report.failed
-                    on_progress(Progress(f"{STAGE} {collection}", done, len(todo), report.seconds))
+                    on_progress(Progress(f"{STAGE} {collection}", done, todo, report.seconds))
+                report.updated += _describe_anew(connection, job, threads)
             with connection.transaction():
-                report.removed = _remove_vanished(connection, job)
+                report.removed = listing.remove_vanished(connection, collection)
+                report.skipped = listing.count_files(connection) - report.worked - report.failed
+                listing.record_scan(connection, collection, started_at, report.skipped, report.removed)
         finally:
             connection.rollback()
-            connection.execute("drop table if exists listing")
+            listing.drop(connection)
             connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (f"{STAGE}:{collection}",))
             connection.commit()
     report.seconds = time.monotonic() - started
@@ -115,59 +130,33 @@ def ingest_collection(
 def remove_other_collections(connection: Connection, collections: Sequence[str]) -> int:
     """Mark the images of collections that the settings no longer have as removed; returns how many."""
     connection.execute("delete from quarantine where not collection = any(%s)", (list(collections),))
+    connection.execute("delete from scans where not collection = any(%s)", (list(collections),))
     return connection.execute(
         "update raw_images set removed_at = now() where removed_at is null and not collection = any(%s)",
         (list(collections),),
     ).rowcount
 
 
-def _load_listing(connection: Connection, files: Iterable[ListedFile]) -> int:
-    """The whole listing in a temporary table: a million names do not sit in memory."""
-    connection.execute(
-        "create temporary table listing (uri text primary key, size_bytes bigint not null, modified_ns bigint not null)"
-    )
-    count = 0
-    with connection.cursor().copy("copy listing from stdin") as copy:
-        for file in files:
-            copy.write_row((file.uri, file.size_bytes, file.modified_ns))
-            count += 1
-    connection.commit()
-    return count
-
-
-def _changed_files(connection: Connection, job: _Ingest) -> list[ListedFile]:
-    rows = connection.execute(
-        """
-        select l.uri, l.size_bytes, l.modified_ns from listing l
-        where not exists (
-            select from raw_images r
-            where r.collection = %(collection)s and r.uri = l.uri and r.removed_at is null
-              and r.size_bytes = l.size_bytes and r.modified_ns = l.modified_ns and r.fingerprint = %(fingerprint)s)
-          and not exists (
-            select from quarantine q
-            where q.collection = %(collection)s and q.uri = l.uri
-              and q.size_bytes = l.size_bytes and q.modified_ns = l.modified_ns and q.fingerprint = %(fingerprint)s)
-        order by l.uri
-        """,
-        {"collection": job.collection, "fingerprint": job.fingerprint},
-    ).fetchall()
-    connection.commit()
-    return [ListedFile(*row) for row in rows]
-
-
-def _look_inside(job: _Ingest, file: ListedFile) -> _Facts:
-    content = None
+def _look_inside(job: _Ingest, listed: ListedImage) -> _Facts:
+    file, content = listed.file, None
     try:
-        require_size(file.size_bytes, job.limits)
-        data = read_file(job.folder, file.uri)
-        content = content_hash(data)
-        found = decode(data, job.limits)
+        if file.reason:
+            raise ItemError(file.reason, file.message)
+        if file.size_bytes is not None:
+            require_size(file.size_bytes, job.limits)
+        # Of a file that could not be read nothing is known: without a version it is tried again at the next run.
+        file = replace(file, version="")
+        read = job.source.read(file.uri, job.limits.max_bytes)
+        # The file may have been replaced since it was listed: what is stored belongs together.
+        file = replace(file, size_bytes=len(read.data), version=read.version)
+        content = content_hash(read.data)
+        found = decode(read.data, job.limits)
         phash, dhash = perceptual_hashes(found.image)
         row = (
-            content, job.fingerprint, found.format, found.mode, found.image.width, found.image.height, len(data),
+            content, job.fingerprint, found.format, found.mode, found.image.width, found.image.height, len(read.data),
             Jsonb(found.exif), Bit(phash), Bit(dhash), colour_layout(found.image), thumbnail(found.image),
         )  # fmt: skip
-        return _Facts(file, content, row)
+        return _Facts(file, content, row, sidecar=listed.sidecar, described=describe(job.source, listed))
     except ItemError as error:
         return _Facts(file, content, None, error.reason, str(error))
 
@@ -194,62 +183,83 @@ def _save(connection: Connection, job: _Ingest, facts: Sequence[_Facts], report:
 def _save_images(connection: Connection, job: _Ingest, facts: Sequence[_Facts]) -> None:
     connection.cursor().executemany(
         """
-        insert into raw_images (collection, uri, content, size_bytes, modified_ns, fingerprint)
-        values (%s, %s, %s, %s, %s, %s)
+        insert into raw_images
+            (collection, uri, content, size_bytes, version, fingerprint, metadata, metadata_version)
+        values (%s, %s, %s, %s, %s, %s, %s, %s)
         on conflict (collection, uri) do update set
-            content = excluded.content, size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns,
-            fingerprint = excluded.fingerprint, changed_at = now(), removed_at = null
+            content = excluded.content, size_bytes = excluded.size_bytes, version = excluded.version,
+            fingerprint = excluded.fingerprint, metadata = excluded.metadata,
+            metadata_version = excluded.metadata_version, changed_at = now(), removed_at = null
         """,
         [
             (
-                job.collection,
-                fact.file.uri,
-                fact.content,
-                fact.file.size_bytes,
-                fact.file.modified_ns,
-                job.fingerprint,
+                job.collection, fact.file.uri, fact.content, fact.file.size_bytes, fact.file.version, job.fingerprint,
+                Jsonb(dict(fact.described.metadata)), fact.described.version,
             )
             for fact in facts
         ],
-    )
+    )  # fmt: skip
     connection.execute(
         "delete from quarantine where collection = %s and uri = any(%s)",
         (job.collection, [fact.file.uri for fact in facts]),
     )
+    _save_sidecars(connection, job, [(fact.sidecar, fact.described) for fact in facts if fact.sidecar])
 
 
 def _save_quarantine(connection: Connection, job: _Ingest, facts: Sequence[_Facts]) -> None:
     connection.cursor().executemany(
         """
-        insert into quarantine (collection, uri, content, size_bytes, modified_ns, fingerprint, reason, message)
+        insert into quarantine (collection, uri, content, size_bytes, version, fingerprint, reason, message)
         values (%s, %s, %s, %s, %s, %s, %s, %s)
         on conflict (collection, uri) do update set
-            content = excluded.content, size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns,
+            content = excluded.content, size_bytes = excluded.size_bytes, version = excluded.version,
             fingerprint = excluded.fingerprint, reason = excluded.reason, message = excluded.message, last_seen = now()
         """,
         [
             (
-                job.collection, fact.file.uri, fact.content, fact.file.size_bytes, fact.file.modified_ns,
+                job.collection, fact.file.uri, fact.content, fact.file.size_bytes, fact.file.version,
                 job.fingerprint, fact.reason, fact.message,
             )
             for fact in facts
         ],
     )  # fmt: skip
-    # A good file that was overwritten by a bad one is no longer an image of the collection.
+    # A good file that was overwritten by a bad one is no longer an image of the collection. One that only could not be
+    # reached this time is.
     connection.execute(
         "update raw_images set removed_at = now() where collection = %s and uri = any(%s) and removed_at is null",
-        (job.collection, [fact.file.uri for fact in facts]),
+        (job.collection, [fact.file.uri for fact in facts if fact.reason not in PASSING]),
     )
 
 
-def _remove_vanished(connection: Connection, job: _Ingest) -> int:
-    """Mark what the complete listing no longer shows."""
-    connection.execute(
-        "delete from quarantine q where q.collection = %s and not exists (select from listing l where l.uri = q.uri)",
-        (job.collection,),
-    )
-    return connection.execute(
-        "update raw_images r set removed_at = now() where r.collection = %s and r.removed_at is null "
-        "and not exists (select from listing l where l.uri = r.uri)",
-        (job.collection,),
-    ).rowcount
+def _save_sidecars(connection: Connection, job: _Ingest, sidecars: Sequence[tuple[str, Described]]) -> None:
+    """Quarantine the sidecars that cannot be used, and free those that were mended."""
+    good = [uri for uri, described in sidecars if described.fault is None]
+    connection.execute("delete from quarantine where collection = %s and uri = any(%s)", (job.collection, good))
+    bad = [
+        _Facts(ListedFile(uri, None, ""), None, None, described.fault.reason, str(described.fault))
+        for uri, described in sidecars
+        if described.fault is not None
+    ]
+    _save_quarantine(connection, job, bad)
+
+
+def _describe_anew(connection: Connection, job: _Ingest, threads: ThreadPoolExecutor) -> int:
+    """Update the images whose metadata alone changed, without reading them; returns how many."""
+    count, last = 0, ""
+    while batch := listing.redescribed_batch(connection, job.collection, last, _BATCH):
+        last = batch[-1].file.uri
+        found = list(zip(batch, threads.map(partial(describe, job.source), batch), strict=True))
+        with connection.transaction():
+            connection.cursor().executemany(
+                "update raw_images set metadata = %s, metadata_version = %s, changed_at = now() "
+                "where collection = %s and uri = %s",
+                # While a sidecar cannot be reached, what it said stays.
+                [
+                    (Jsonb(dict(new.metadata)), new.version, job.collection, one.file.uri)
+                    for one, new in found
+                    if new.version != UNREAD
+                ],
+            )
+            _save_sidecars(connection, job, [(one.sidecar, new) for one, new in found if one.sidecar])
+        count += sum(new.version != UNREAD for _, new in found)
+    return count

@@ -10,7 +10,6 @@ from imagerag_assets.database.stages import Item, OnProgress, Selection
 from imagerag_assets.errors import ItemError
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
-from imagerag_assets.images.sources import read_file
 from imagerag_assets.project import Project
 
 # Every live content with the first of its files, in a fixed order. A stage adds its own columns and joins.
@@ -30,18 +29,20 @@ def _silent(_progress: object) -> None:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run was asked for: which part, and who listens to its progress."""
+    """How a run was asked for: which part, who listens to its progress, which collections may lose most images."""
 
     selection: Selection = field(default_factory=Selection)
     on_progress: OnProgress = _silent
+    allow_removal: tuple[str, ...] = ()
 
 
 def load_image(project: Project, item: Item) -> Image.Image:
     """The upright RGB pixels of a candidate that has `collection`, `uri` and `content`.
 
-    Raises `ItemError`: `unreadable`, `changed` when the file no longer holds that content, or the decoder's reason.
+    Raises `ItemError`: the source's reason (`unreadable`, `not_found`, …), `changed` when the file no longer holds that
+    content, or the decoder's reason.
     """
-    data = read_file(project.source_folder(item.collection), item.uri)
+    data = project.source(item.collection).read(item.uri, project.settings.limits.max_bytes).data
     if content_hash(data) != item.content:
         raise ItemError("changed", f"{item.uri} changed since it was listed; the next run of raw_images takes it up.")
     return decode(data, project.settings.limits).image

@@ -344,8 +344,8 @@ def test_the_check_of_the_index_fails_when_it_is_not_complete(
 
 def test_the_check_of_the_quarantine_warns_when_a_tenth_is_in_it(runs: Runs, connection: Connection) -> None:
     connection.execute(
-        "insert into quarantine (collection, uri, size_bytes, modified_ns, fingerprint, reason, message) "
-        "select 'shop', 'bad' || n, 0, 0, 'f', 'empty', '' from generate_series(1, 2) n"
+        "insert into quarantine (collection, uri, size_bytes, version, fingerprint, reason, message) "
+        "select 'shop', 'bad' || n, 0, '0', 'f', 'empty', '' from generate_series(1, 2) n"
     )
     connection.commit()
     warning = runs.shop.check("raw_images")

@@ -150,8 +150,8 @@ def test_the_copies_of_one_content_are_one_image_with_all_their_paths(shop: Proj
     build(shop, [Picture("a.png", "red mug")])
     with shop.database.connect() as connection:
         connection.execute(
-            "insert into raw_images (collection, uri, content, size_bytes, modified_ns, fingerprint) "
-            "select collection, 'copy/a.png', content, 1, 0, 'f' from raw_images"
+            "insert into raw_images (collection, uri, content, size_bytes, version, fingerprint) "
+            "select collection, 'copy/a.png', content, 1, '0', 'f' from raw_images"
         )
     pgvector_index.run(shop, RunOptions())
     (found,) = search(shop, Query("mug"), method="text")
