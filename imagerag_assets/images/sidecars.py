@@ -1,4 +1,4 @@
-"""What is said of a file beside its pixels: `picture.jpg.json` or `picture.json` next to it, a manifest's columns.
+"""What is said of an image beside its pixels: `picture.jpg.json` or `picture.json` next to it, a manifest's columns.
 
 XMP, inside files or beside them, is not read.
 """
@@ -6,18 +6,15 @@ XMP, inside files or beside them, is not read.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from imagerag_assets.errors import ItemError
 from imagerag_assets.images.sources import ListedFile, Source
+from imagerag_assets.images.sources.metadata import flat_metadata
 
 MAX_SIDECAR_BYTES = 256 * 1024
-MAX_METADATA_BYTES = 16 * 1024
-"""Of one image, as JSON: it is filtered by and shown, not stored for its own sake."""
-MAX_DEPTH = 8
 UNREAD = "?"
 """The version of metadata whose sidecar could not be read: another run tries again."""
 
@@ -63,41 +60,3 @@ def parse_sidecar(data: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ItemError("bad_metadata", f"The sidecar holds a {type(values).__name__} instead of an object.")
     return flat_metadata(values)
-
-
-def flat_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
-    """One level of strings, numbers and booleans, which filters can compare.
-
-    Objects inside become dotted names (`geo.latitude`), lists of values one string joined by ", ", nulls and empty
-    strings are left out; dates are strings as they stand (ISO 8601 sorts and compares). Raises `ItemError` with reason
-    `bad_metadata` for what Postgres cannot hold and for more than 16 KiB.
-    """
-    flat = dict(_flattened("", values, MAX_DEPTH))
-    size = len(json.dumps(flat, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    if size > MAX_METADATA_BYTES:
-        raise ItemError("bad_metadata", f"{size:,} bytes of metadata; {MAX_METADATA_BYTES:,} are allowed.")
-    return flat
-
-
-def _flattened(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    if depth < 0:
-        raise ItemError("bad_metadata", f"The metadata is nested deeper than {MAX_DEPTH} levels.")
-    if isinstance(value, Mapping):
-        for key, inside in value.items():
-            yield from _flattened(f"{name}.{key}" if name else str(key), inside, depth - 1)
-    elif isinstance(value, list) and any(isinstance(inside, list | dict) for inside in value):
-        for number, inside in enumerate(value):
-            yield from _flattened(f"{name}.{number}", inside, depth - 1)
-    elif isinstance(value, list):
-        yield name, _storable(name, ", ".join(str(inside) for inside in value if inside is not None))
-    elif value is not None and value != "":
-        yield name, _storable(name, value)
-
-
-def _storable(name: str, value: Any) -> Any:
-    for text in (name, value):
-        if isinstance(text, str) and ("\x00" in text or any("\ud800" <= char <= "\udfff" for char in text)):
-            raise ItemError("bad_metadata", f"The metadata {name!r} is no text: NUL or half a surrogate pair.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ItemError("bad_metadata", f"The metadata {name!r} is no number: {value}.")
-    return value

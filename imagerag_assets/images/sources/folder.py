@@ -1,4 +1,4 @@
-"""A local folder as a source."""
+"""Files on this machine: a folder as a source, and the files beside a manifest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -110,3 +111,46 @@ def _refuse(folder: Path, error: OSError) -> NoReturn:
         f"The folder {error.filename or folder} cannot be listed: {error.strerror}. Nothing was changed. "
         "Make it readable, or add it to the collection's ignore patterns."
     ) from None
+
+
+class FilesBeside:
+    """The files that a manifest names by their path. Nothing outside its folder is reached, by links neither."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = os.path.realpath(folder)
+
+    def describe(self, uri: str) -> ListedFile:
+        """The file's entry in a listing. Raises `ItemError` when it is not there or not inside."""
+        try:
+            found = listed_file(self._path(uri), uri)
+        except OSError as error:
+            raise ItemError("unreadable", f"{uri}: {error.strerror}") from None
+        if found.ignored == "vanished":
+            raise ItemError("not_found", f"{uri} is not in the manifest's folder.")
+        if found.ignored:
+            raise ItemError("unreadable", f"{uri} is a folder, a pipe or a link to itself.")
+        return found
+
+    def read(self, uri: str, max_bytes: int) -> ReadFile:
+        """The bytes of a listed file. Raises `ItemError`."""
+        return read_file(self._path(uri), uri, max_bytes)
+
+    def _path(self, uri: str) -> Path:
+        path = os.path.realpath(Path(self._folder, uri))
+        if os.path.commonpath((path, self._folder)) != self._folder:
+            raise ItemError("outside_source", f"{uri} leads out of the manifest's folder.")
+        return Path(path)
+
+
+@contextmanager
+def manifest_lines(file: Path, longest: int) -> Iterator[Iterator[bytes]]:
+    """A manifest's lines, cut after `longest` bytes. Raises `SourceError` when it is gone or written meanwhile."""
+    try:
+        with file.open("rb") as opened:
+            before = os.fstat(opened.fileno())
+            yield iter(lambda: opened.readline(longest + 1), b"")
+            after = os.fstat(opened.fileno())
+    except OSError as error:
+        raise SourceError(f"The manifest {file} cannot be read: {error.strerror}. Nothing was changed.") from None
+    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+        raise SourceError(f"The manifest {file} was written to while it was read. Nothing was changed; run again.")

@@ -45,6 +45,10 @@ class PathFilter:
             return "hidden"
         if path.rpartition("/")[2].lower() in _NOT_CONTENT:
             return "system"
+        return self.chosen(path)
+
+    def chosen(self, path: str) -> str:
+        """As `file`, by the settings' patterns alone: what a manifest names is meant, hidden or not."""
         if self._ignore and self._ignore.match(path):
             return "pattern"
         return "" if self._include is None or self._include.match(path) else "not_included"
