@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -56,8 +57,10 @@ def dagster_home(data_path: Path) -> Path:
     return home
 
 
-def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -> RunOutcome:
-    """Run all assets, or the named ones, and wait.
+def materialize(
+    settings_file: Path | None = None, assets: Sequence[str] = (), allow_removal: Sequence[str] = ()
+) -> RunOutcome:
+    """Run all assets, or the named ones, and wait. The collections of `allow_removal` may lose most of their images.
 
     Errors that a person can mend end up in the outcome; dbt's report goes to dbt.log in the instance's folder.
     Raises `SettingsError` for settings that cannot be read and for an asset that does not exist.
@@ -74,9 +77,17 @@ def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -
             instance=instance,
             raise_on_error=False,
             asset_selection=[dg.AssetKey(name) for name in assets] or None,
-            run_config={"loggers": {"plain": {}}},
+            run_config={"loggers": {"plain": {}}, **_ingest_config(assets, allow_removal)},
         )
         return RunOutcome(result.run_id, _failure(result))
+
+
+def _ingest_config(assets: Sequence[str], allow_removal: Sequence[str]) -> dict[str, Any]:
+    if not allow_removal:
+        return {}
+    if assets and "raw_images" not in assets:
+        raise SettingsError("--allow-removal is for raw_images, which is not among the assets to run.")
+    return {"ops": {"raw_images": {"config": {"allow_removal": list(allow_removal)}}}}
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -98,7 +99,9 @@ class Objects:
                 f'{scheme}:// needs the extra "{provider.extra}": pip install "imagerag[{provider.extra}]" ({error}).'
             ) from None
         except (TypeError, ValueError) as error:
-            raise SourceError(f"storage_options of a {scheme}:// source are not understood: {error}") from None
+            raise SourceError(
+                f"{scheme}:// cannot be opened: {error} Check the collection's storage_options and the environment."
+            ) from None
         self.scheme = scheme
         self.errors: tuple[type[Exception], ...] = (
             OSError,
@@ -219,7 +222,7 @@ def manifest_object_lines(address: str, options: Mapping[str, Any], longest: int
     objects = Objects(address.partition("://")[0].lower(), options)
     try:
         # The file's etag is asked for once and every part is read under it, where the provider can.
-        with objects.files.open(address, "rb") as opened:
+        with objects.files.open(address, "rb") as raw, io.BufferedReader(raw) as opened:
             yield iter(lambda: opened.readline(longest + 1), b"")
     except objects.errors as error:
         raise SourceError(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -183,12 +184,12 @@ class Web:
 def require_web_address(url: str) -> None:
     """Raise `ItemError` with reason `bad_address` for what no request can be made to, or holds a password."""
     try:
-        parts = httpx.URL(url)
-    except (httpx.InvalidURL, UnicodeError) as error:
+        parts = urlsplit(url)
+    except ValueError as error:
         raise ItemError("bad_address", f"This is no web address: {error}.") from None
-    if not parts.host:
+    if not parts.netloc:
         raise ItemError("bad_address", "The web address names no host.")
-    if parts.userinfo:
+    if "@" in parts.netloc:
         # Not quoted: the message is stored.
         raise ItemError("bad_address", "The web address holds a user or a password, which would be stored with it.")
 
