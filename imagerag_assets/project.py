@@ -10,6 +10,7 @@ from imagerag_assets.database.connection import Database
 from imagerag_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from imagerag_assets.images.sources import Source
     from imagerag_assets.models.dual_encoder import DualEncoder
     from imagerag_assets.models.text_encoder import TextEncoder
 
@@ -19,6 +20,7 @@ class Project:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._sources: dict[str, Source] = {}
 
     @cached_property
     def database(self) -> Database:
@@ -47,11 +49,19 @@ class Project:
         """Changes when the text model's weights do. Loads nothing."""
         return _text_encoder_identity(self.settings.models.text, self.settings.models.text_revision)
 
-    def source_folder(self, collection: str) -> Path:
-        """The folder of that collection's files."""
-        from imagerag_assets.images.sources import source_folder
+    def source(self, collection: str) -> Source:
+        """Where that collection's files are, opened once. Raises `SourceError`."""
+        from imagerag_assets.images.sources import open_source
 
-        return source_folder(self.settings, self.settings.collection(collection))
+        if collection not in self._sources:
+            self._sources[collection] = open_source(self.settings, self.settings.collection(collection))
+        return self._sources[collection]
+
+    def source_folder(self, collection: str) -> Path | None:
+        """The folder of that collection's files, None when they are not on this machine. Raises `SourceError`."""
+        from imagerag_assets.images.sources import local_folder
+
+        return local_folder(self.settings, self.settings.collection(collection))
 
 
 def open_project(settings_file: Path | None = None) -> Project:

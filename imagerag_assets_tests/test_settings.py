@@ -191,3 +191,60 @@ def test_an_unknown_collection_is_told_with_the_known_ones(tmp_path: Path) -> No
     assert settings.collection("office").name == "office"
     with pytest.raises(SettingsError, match=r"no collection 'shops'.*shop, office"):
         settings.collection("shops")
+
+
+def source_fault(folder: Path, source: str, more: str = "") -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(write(folder, f"collections: [{{name: shop, source: {source!r}{more}}}]"))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("ftp://host/photos", "there is no source ftp://; there are sample://, s3://, gs://, az:// and folders"),
+        ("file:///data/photos", "there is no source file://"),
+        ("https://example.com/a.jpg", "list the images' addresses in a manifest"),
+        ("s3://", "names no folder, bucket or sample collection"),
+        ("", "names no folder, bucket or sample collection"),
+        ("s3://AKIA:wJalr@photos/shop", "holds credentials"),
+    ],
+)
+def test_a_source_that_cannot_be_is_refused(tmp_path: Path, source: str, why: str) -> None:
+    told = source_fault(tmp_path, source)
+    assert why in told
+    assert "wJalr" not in told
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "{key: AKIAX, anon: false}",
+        "{secret: wJalrX}",
+        "{client_kwargs: {aws_secret_access_key: wJalrX}}",
+        "{token: ya29X}",
+        "{account_key: wJalrX}",
+        "{connection_string: AccountKeyX}",
+        "{sas_token: wJalrX}",
+        "{config_kwargs: [{password: wJalrX}]}",
+        "{endpoint_url: 'https://user:wJalrX@host'}",
+    ],
+)
+def test_secrets_are_refused_in_the_settings_and_never_quoted(tmp_path: Path, options: str) -> None:
+    told = source_fault(tmp_path, "s3://photos", f", storage_options: {options}")
+    assert "environment" in told
+    assert "X" not in told.replace("AWS_ACCESS", "")
+
+
+def test_what_is_no_secret_may_be_set(tmp_path: Path) -> None:
+    options = (
+        "{anon: true, token: anon, endpoint_url: 'http://127.0.0.1:9000', account_name: shop, requester_pays: true}"
+    )
+    text = f"collections: [{{name: shop, source: 's3://photos/x', storage_options: {options}}}]"
+    (collection,) = load_settings(write(tmp_path, text)).collections
+    assert collection.storage_options["endpoint_url"] == "http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "a**b"])
+def test_a_pattern_that_can_match_nothing_is_refused(tmp_path: Path, pattern: str) -> None:
+    assert "include" in source_fault(tmp_path, "photos", f", include: ['{pattern}']")

@@ -1,8 +1,10 @@
 """raw_images: a row per image seen in a source."""
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from imagerag_assets.assets.common import (
     INGEST,
@@ -22,6 +24,15 @@ from imagerag_assets.stages import raw_images as stage
 from imagerag_assets.stages.common import RunOptions
 
 
+class IngestConfig(CollectionsConfig):
+    """Which collections to look at, and which of them may lose most of their images."""
+
+    allow_removal: list[str] = Field(
+        default_factory=list,
+        description="Collections whose listing may lack more than max_removed_share of the known images, this once.",
+    )
+
+
 @dg.asset(
     group_name=INGEST,
     kinds={"python", "postgres", "pillow"},
@@ -33,12 +44,12 @@ from imagerag_assets.stages.common import RunOptions
     ),
 )
 def raw_images(
-    context: dg.AssetExecutionContext, config: CollectionsConfig, project: ProjectResource
+    context: dg.AssetExecutionContext, config: IngestConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
     reports: dict[str, StageReport] = {}
 
     def run(opened: Project, options: RunOptions) -> StageReport:
-        reports.update(stage.run(opened, options))
+        reports.update(stage.run(opened, replace(options, allow_removal=tuple(config.allow_removal))))
         return stage.total(reports)
 
     def describe(_opened: Project, connection: Connection) -> tuple[str, dict[str, Any]]:

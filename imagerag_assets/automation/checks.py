@@ -4,6 +4,7 @@ import dagster as dg
 
 from imagerag_assets.assets.common import ProjectResource, clear_failure, table_metadata
 from imagerag_assets.database.connection import one_row
+from imagerag_assets.images import listing
 from imagerag_assets.retrieval import generations, index
 
 _STAGES = ("tiles", "ocr_text", "vlm_descriptions", "clip_embeddings", "description_embeddings")
@@ -65,6 +66,29 @@ def quarantine_is_small(project: ProjectResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
+    asset="raw_images",
+    name="nothing_lost",
+    description="Whatever the last listing of each collection showed is an image, in quarantine, ignored or a sidecar.",
+)
+def nothing_lost(project: ProjectResource) -> dg.AssetCheckResult:
+    with clear_failure():
+        opened = project.open()
+        names = [collection.name for collection in opened.settings.collections]
+        with opened.database.connect() as connection:
+            found = listing.balances(connection, names)
+    header = ("collection", "listed", "images", "quarantined", "ignored", "sidecars", "lost")
+    rows = [(one.collection, one.listed, one.images, one.quarantined, one.ignored, one.sidecars, one.lost)
+            for one in found]  # fmt: skip
+    return dg.AssetCheckResult(
+        passed=not any(one.lost for one in found),
+        metadata={
+            "lost": sum(abs(one.lost) for one in found),
+            "collections": table_metadata(header, rows),
+        },
+    )
+
+
+@dg.asset_check(
     asset="pgvector_index",
     name="index_is_complete",
     blocking=True,
@@ -78,6 +102,7 @@ def index_is_complete(project: ProjectResource) -> dg.AssetCheckResult:
 
 CHECKS: list[dg.AssetChecksDefinition] = [
     quarantine_is_small,
+    nothing_lost,
     index_is_complete,
     *(failure_check(stage) for stage in _STAGES),
 ]

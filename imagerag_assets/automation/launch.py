@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -62,8 +63,10 @@ def dagster_home(data_path: Path) -> Path:
     return home
 
 
-def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -> RunOutcome:
-    """Run all assets, or the named ones, and wait.
+def materialize(
+    settings_file: Path | None = None, assets: Sequence[str] = (), allow_removal: Sequence[str] = ()
+) -> RunOutcome:
+    """Run all assets, or the named ones, and wait. The collections of `allow_removal` may lose most of their images.
 
     Errors that a person can mend end up in the outcome; dbt's report goes to dbt.log in the instance's folder.
     Raises `SettingsError` for settings that cannot be read and for an asset that does not exist.
@@ -80,7 +83,7 @@ def materialize(settings_file: Path | None = None, assets: Sequence[str] = ()) -
             instance=instance,
             raise_on_error=False,
             asset_selection=[dg.AssetKey(name) for name in assets] or None,
-            run_config={"loggers": {"plain": {}}},
+            run_config={"loggers": {"plain": {}}, **_ingest_config(assets, allow_removal)},
         )
         done = {name: _count(metadata, _CHANGES) for name, metadata in _told(result).items()}
         failed = sum(_count(metadata, ("failed",)) for metadata in _told(result).values())
@@ -101,6 +104,14 @@ def _count(metadata: Mapping[str, dg.MetadataValue], names: Sequence[str]) -> in
     """Add up numbers of the metadata; dbt's models and the report have none."""
     values = (metadata[name].value for name in names if name in metadata)
     return sum(value for value in values if isinstance(value, int))
+
+
+def _ingest_config(assets: Sequence[str], allow_removal: Sequence[str]) -> dict[str, Any]:
+    if not allow_removal:
+        return {}
+    if assets and "raw_images" not in assets:
+        raise SettingsError("--allow-removal is for raw_images, which is not among the assets to run.")
+    return {"ops": {"raw_images": {"config": {"allow_removal": list(allow_removal)}}}}
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:

@@ -10,7 +10,7 @@ import dagster as dg
 from imagerag_assets.assets.common import ProjectResource
 from imagerag_assets.automation.jobs import index_and_evaluate
 from imagerag_assets.errors import ImageragError
-from imagerag_assets.images.sources import ListedFile, list_files, source_folder
+from imagerag_assets.images.sources import ListedFile
 from imagerag_assets.project import Project
 from imagerag_assets.settings import SAMPLE_SCHEME
 
@@ -45,10 +45,14 @@ class Cursor:
 
 
 def listing_fingerprint(files: Iterable[ListedFile]) -> str:
-    """A digest of names, sizes and times in any order: no file is opened."""
+    """A digest of names, sizes, versions and metadata in any order: no file is opened."""
     total = 0
     for file in files:
-        line = f"{file.uri}\0{file.size_bytes}\0{file.modified_ns}".encode()
+        # What is passed over brings no run; one with a version may be a sidecar.
+        if file.ignored and not file.version:
+            continue
+        facts = (file.uri, file.size_bytes, file.version, sorted(file.metadata.items()), file.ignored, file.reason)
+        line = repr(facts).encode("utf-8", "surrogatepass")
         total = (total + int.from_bytes(hashlib.blake2b(line, digest_size=16).digest(), "big")) % (1 << 128)
     return f"{total:032x}"
 
@@ -65,7 +69,7 @@ def current_listings(project: Project) -> dict[str, str]:
     """Every watched collection's fingerprint. The sample corpus does not change, and a tick must not draw it."""
     settings = project.settings
     return {
-        collection.name: listing_fingerprint(list_files(source_folder(settings, collection)))
+        collection.name: listing_fingerprint(project.source(collection.name).list(cheaply=True))
         for collection in settings.collections
         if not collection.source.startswith(SAMPLE_SCHEME)
     }

@@ -1,18 +1,18 @@
 """One collection's source → rows of `raw_images`, `contents` and `quarantine`, touching only what changed.
 
-A file counts as unchanged while its size and modification time are; then not a byte of it is read. What is inside a
-file is found out by `workers`, in processes of their own.
+A file counts as unchanged while its size and version (time, etag) are; then not a byte of it is read. What is inside a
+file is found out by `workers`, in processes of their own; what the listing says of the files is `listing`'s.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pgvector import Bit
@@ -23,19 +23,17 @@ from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.errors import ItemError
+from imagerag_assets.images import listing
 from imagerag_assets.images.decode import DECODE_VERSION, require_size
 from imagerag_assets.images.hashing import HASH_VERSION, THUMBNAIL_SIDE, content_hash
 from imagerag_assets.images.inspect import Fault, Page
-from imagerag_assets.images.sources import ListedFile, list_files, read_file
+from imagerag_assets.images.sidecars import UNREAD, Described, ListedImage, describe
+from imagerag_assets.images.sources import PASSING, ListedFile, Source
 from imagerag_assets.images.workers import decoders
 from imagerag_assets.settings import Limits, Retries, Settings
 
 STAGE = "raw_images"
 _BATCH = 64
-
-
-# Reasons that may pass by themselves: these files are tried again, unchanged, up to retries.attempts.
-PASSING_REASONS = ("decoder_crashed", "timeout", "unreadable")
 # A file's bytes wait for a free decoder in as many threads as read ahead of it.
 _READERS_PER_DECODER = 2
 
@@ -55,7 +53,7 @@ class _Ingest:
     """What one collection's run needs everywhere."""
 
     collection: str
-    folder: Path
+    source: Source
     limits: Limits
     retries: Retries
     fingerprint: str
@@ -69,9 +67,11 @@ class _Look:
     """A file after a look inside. `content` is the sha256 of its bytes, None when they could not be read."""
 
     file: ListedFile
+    """As it was listed, but for the size and version: they are those of what was read."""
     content: str | None
-    size_bytes: int
     seen: Sequence[Page | Fault]
+    sidecar: str | None = None
+    described: Described = field(default_factory=lambda: Described({}, ""))
 
     @property
     def pages(self) -> list[Page]:
@@ -98,38 +98,51 @@ def ingest_collection(
     database: Database,
     settings: Settings,
     collection: str,
-    folder: Path,
+    source: Source,
     *,
+    allow_removal: bool = False,
     on_progress: OnProgress = lambda _progress: None,
 ) -> StageReport:
-    """Bring the collection's rows in step with its folder. Killed anywhere, the next call does the rest."""
+    """Bring the collection's rows in step with its source. Killed anywhere, the next call does the rest.
+
+    Raises `SourceError` before anything is changed when the listing fails, or lacks so many of the known images that a
+    person has to say whether they are to go (`allow_removal`).
+    """
     job = _Ingest(
-        collection, folder, settings.limits, settings.retries, ingest_fingerprint(),
+        collection, source, settings.limits, settings.retries, ingest_fingerprint(),
         quarantine_fingerprint(settings), threading.Semaphore(settings.ocr.workers),
     )  # fmt: skip
     report = StageReport(STAGE)
-    started = time.monotonic()
+    started, started_at = time.monotonic(), datetime.now(UTC)
     with database.connect() as connection:
         # A second run of the same collection waits here and then finds nothing to do.
         connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"{STAGE}:{collection}",))
         connection.commit()
         try:
-            listed = _load_listing(connection, list_files(folder))
-            todo = _changed_files(connection, job)
-            report.skipped = listed - len(todo)
+            listing.load(connection, source.list())
+            if not allow_removal:
+                share = settings.collection(collection).max_removed_share
+                listing.require_few_removals(connection, collection, share)
+            todo = listing.find_changed(
+                connection, collection, job.fingerprint, job.quarantine_fingerprint, job.limits, job.retries
+            )
+            report.skipped = listing.count_files(connection) - todo
+            done = 0
             with ThreadPoolExecutor(_READERS_PER_DECODER * settings.ocr.workers) as threads:
-                for start in range(0, len(todo), _BATCH):
-                    batch = todo[start : start + _BATCH]
+                for batch in listing.changed_batches(connection, _BATCH):
                     looks = list(threads.map(partial(_look_inside, job), batch))
                     with connection.transaction():
                         _save(connection, job, looks, report)
+                    done += len(batch)
                     report.seconds = time.monotonic() - started
-                    on_progress(Progress(f"{STAGE} {collection}", start + len(batch), len(todo), report.seconds))
+                    on_progress(Progress(f"{STAGE} {collection}", done, todo, report.seconds))
+                report.updated += _describe_anew(connection, job, threads)
             with connection.transaction():
-                report.removed += _remove_vanished(connection, job)
+                report.removed += listing.remove_vanished(connection, collection)
+                listing.record_scan(connection, collection, started_at, report.skipped, report.removed)
         finally:
             connection.rollback()
-            connection.execute("drop table if exists listing")
+            listing.drop(connection)
             connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (f"{STAGE}:{collection}",))
             connection.commit()
     report.seconds = time.monotonic() - started
@@ -139,81 +152,32 @@ def ingest_collection(
 def remove_other_collections(connection: Connection, collections: Sequence[str]) -> int:
     """Mark the images of collections that the settings no longer have as removed; returns how many."""
     connection.execute("delete from quarantine where not collection = any(%s)", (list(collections),))
+    connection.execute("delete from scans where not collection = any(%s)", (list(collections),))
     return connection.execute(
         "update raw_images set removed_at = now() where removed_at is null and not collection = any(%s)",
         (list(collections),),
     ).rowcount
 
 
-def _load_listing(connection: Connection, files: Iterable[ListedFile]) -> int:
-    """The whole listing in a temporary table: a million names do not sit in memory."""
-    connection.execute(
-        "create temporary table listing (uri text primary key, size_bytes bigint not null, modified_ns bigint not null)"
-    )
-    count = 0
-    with connection.cursor().copy("copy listing from stdin") as copy:
-        for file in files:
-            copy.write_row((file.uri, file.size_bytes, file.modified_ns))
-            count += 1
-    connection.commit()
-    return count
-
-
-# r and q are rows of the listed file l as it is now.
-_SAME_FILE = (
-    "{0}.collection = %(collection)s and {0}.file = l.uri "
-    "and {0}.size_bytes = l.size_bytes and {0}.modified_ns = l.modified_ns"
-)
-_CHANGED = f"""
-    select l.uri, l.size_bytes, l.modified_ns from listing l
-    where not exists (
-            select from raw_images r where {_SAME_FILE.format("r")}
-              and r.removed_at is null and r.fingerprint = %(fingerprint)s
-            union all
-            select from quarantine q where {_SAME_FILE.format("q")})
-       -- Refused by other limits than these, or for what may have passed.
-       or exists (
-            select from quarantine q where {_SAME_FILE.format("q")}
-              and (q.fingerprint <> %(quarantine_fingerprint)s
-                   or q.reason = any(%(passing)s) and q.attempts < %(attempts)s and q.next_try <= now()))
-       -- Taken in under limits that these forbid, or drawn at another resolution.
-       or exists (
-            select from raw_images r join contents c using (content)
-            where r.collection = %(collection)s and r.file = l.uri and r.removed_at is null
-              and (r.size_bytes > %(max_bytes)s or c.width::bigint * c.height > %(max_pixels)s
-                   or c.frames > %(max_frames)s or r.page > %(max_pages)s
-                   or abs(least(%(pdf_dpi)s / c.dpi, sqrt(%(max_pixels)s / (c.width::float8 * c.height))) - 1) > 0.02
-                      and c.dpi is not null))
-    order by l.uri
-"""  # noqa: S608
-
-
-def _changed_files(connection: Connection, job: _Ingest) -> list[ListedFile]:
-    rows = connection.execute(
-        _CHANGED.encode(),
-        {
-            **job.limits.model_dump(),
-            "collection": job.collection,
-            "fingerprint": job.fingerprint,
-            "quarantine_fingerprint": job.quarantine_fingerprint,
-            "passing": list(PASSING_REASONS),
-            "attempts": job.retries.attempts,
-        },
-    ).fetchall()
-    connection.commit()
-    return [ListedFile(*row) for row in rows]
-
-
-def _look_inside(job: _Ingest, file: ListedFile) -> _Look:
-    content = None
+def _look_inside(job: _Ingest, listed: ListedImage) -> _Look:
+    file, content = listed.file, None
     try:
-        require_size(file.size_bytes, job.limits)
-        data = read_file(job.folder, file.uri)
-        content = content_hash(data)
+        if file.reason:
+            raise ItemError(file.reason, file.message)
+        if file.size_bytes is not None:
+            require_size(file.size_bytes, job.limits)
+        # Of a file that could not be read nothing is known: without a version it is tried again at the next run.
+        file = replace(file, version="")
+        read = job.source.read(file.uri, job.limits.max_bytes)
+        # The file may have been replaced since it was listed: what is stored belongs together.
+        file = replace(file, size_bytes=len(read.data), version=read.version)
+        content = content_hash(read.data)
         with job.decoding:
-            return _Look(file, content, len(data), decoders().look_inside(data, job.limits))
+            seen = decoders().look_inside(read.data, job.limits)
+        described = describe(job.source, listed) if any(isinstance(one, Page) for one in seen) else Described({}, "")
+        return _Look(file, content, seen, listed.sidecar, described)
     except ItemError as error:
-        return _Look(file, content, file.size_bytes, [Fault(None, error.reason, str(error))])
+        return _Look(file, content, [Fault(None, error.reason, str(error))])
 
 
 def _save(connection: Connection, job: _Ingest, looks: Sequence[_Look], report: StageReport) -> None:
@@ -258,7 +222,8 @@ def _save_contents(connection: Connection, job: _Ingest, looks: Sequence[_Look])
     rows: dict[str, tuple[Any, ...]] = {
         page.content: (
             page.content, job.fingerprint, page.format, page.mode, page.width, page.height, page.number, page.frames,
-            page.dpi, look.size_bytes, Jsonb(page.exif), Bit(page.phash), Bit(page.dhash), page.colours, page.thumbnail,
+            page.dpi, look.file.size_bytes, Jsonb(page.exif), Bit(page.phash), Bit(page.dhash), page.colours,
+            page.thumbnail,
         )
         for look in looks
         for page in look.pages
@@ -281,11 +246,15 @@ def _save_contents(connection: Connection, job: _Ingest, looks: Sequence[_Look])
 def _remove_pages(
     connection: Connection, job: _Ingest, looks: Sequence[_Look], good: Sequence[str], bad: Sequence[str]
 ) -> int:
-    """Mark what the files no longer give as removed; returns how many are neither replaced nor in quarantine."""
+    """Mark what the files no longer give as removed; returns how many are neither replaced nor in quarantine.
+
+    The images of a file that only could not be reached this time stay.
+    """
+    read = [look.file.uri for look in looks if not any(fault.reason in PASSING for fault in look.faults)]
     rows = connection.execute(
         "update raw_images set removed_at = now() where collection = %s and file = any(%s) and removed_at is null "
         "and not uri = any(%s) returning uri",
-        (job.collection, [look.file.uri for look in looks], list(good)),
+        (job.collection, read, list(good)),
     ).fetchall()
     return len({row[0] for row in rows}.difference(bad))
 
@@ -293,22 +262,24 @@ def _remove_pages(
 def _save_images(connection: Connection, job: _Ingest, looks: Sequence[_Look]) -> None:
     connection.cursor().executemany(
         """
-        insert into raw_images (collection, uri, file, page, content, size_bytes, modified_ns, fingerprint)
-        values (%s, %s, %s, %s, %s, %s, %s, %s)
+        insert into raw_images
+            (collection, uri, file, page, content, size_bytes, version, fingerprint, metadata, metadata_version)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         on conflict (collection, uri) do update set
             file = excluded.file, page = excluded.page, content = excluded.content, size_bytes = excluded.size_bytes,
-            modified_ns = excluded.modified_ns, fingerprint = excluded.fingerprint, changed_at = now(),
-            removed_at = null
+            version = excluded.version, fingerprint = excluded.fingerprint, metadata = excluded.metadata,
+            metadata_version = excluded.metadata_version, changed_at = now(), removed_at = null
         """,
         [
             (
                 job.collection, look.uri(page.number), look.file.uri, page.number, page.content, look.file.size_bytes,
-                look.file.modified_ns, job.fingerprint,
+                look.file.version, job.fingerprint, Jsonb(dict(look.described.metadata)), look.described.version,
             )
             for look in looks
             for page in look.pages
         ],
     )  # fmt: skip
+    _save_sidecars(connection, job, [(look.sidecar, look.described) for look in looks if look.pages and look.sidecar])
 
 
 def _save_quarantine(connection: Connection, job: _Ingest, looks: Sequence[_Look]) -> None:
@@ -316,23 +287,23 @@ def _save_quarantine(connection: Connection, job: _Ingest, looks: Sequence[_Look
     connection.cursor().executemany(
         """
         insert into quarantine as q
-            (collection, file, uri, page, content, size_bytes, modified_ns, fingerprint, reason, message, next_try)
+            (collection, file, uri, page, content, size_bytes, version, fingerprint, reason, message, next_try)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
         on conflict (collection, file, uri) do update set
             page = excluded.page, content = excluded.content, size_bytes = excluded.size_bytes,
-            modified_ns = excluded.modified_ns, fingerprint = excluded.fingerprint, reason = excluded.reason,
+            version = excluded.version, fingerprint = excluded.fingerprint, reason = excluded.reason,
             message = excluded.message, last_seen = now(),
             (attempts, next_try) = (
                 select n, now() + (excluded.next_try - now()) * power(2, n - 1)
-                from (select case when (q.size_bytes, q.modified_ns, q.fingerprint, q.reason) =
-                          (excluded.size_bytes, excluded.modified_ns, excluded.fingerprint, excluded.reason)
+                from (select case when (q.version, q.fingerprint, q.reason, coalesce(q.size_bytes, -1)) =
+                          (excluded.version, excluded.fingerprint, excluded.reason, coalesce(excluded.size_bytes, -1))
                       then q.attempts + 1 else 1 end as n) as counted)
         """,
         [
             (
                 job.collection, look.file.uri, look.uri(fault.number), fault.number, look.content,
-                look.file.size_bytes, look.file.modified_ns, job.quarantine_fingerprint, fault.reason,
-                fault.message[:2000], job.retries.first_wait_seconds,
+                look.file.size_bytes, look.file.version, job.quarantine_fingerprint, fault.reason, fault.message[:2000],
+                job.retries.first_wait_seconds,
             )
             for look in looks
             for fault in look.faults
@@ -345,14 +316,33 @@ def _save_quarantine(connection: Connection, job: _Ingest, looks: Sequence[_Look
         )
 
 
-def _remove_vanished(connection: Connection, job: _Ingest) -> int:
-    """Mark what the complete listing no longer shows."""
-    connection.execute(
-        "delete from quarantine q where q.collection = %s and not exists (select from listing l where l.uri = q.file)",
-        (job.collection,),
-    )
-    return connection.execute(
-        "update raw_images r set removed_at = now() where r.collection = %s and r.removed_at is null "
-        "and not exists (select from listing l where l.uri = r.file)",
-        (job.collection,),
-    ).rowcount
+def _save_sidecars(connection: Connection, job: _Ingest, sidecars: Sequence[tuple[str, Described]]) -> None:
+    """Quarantine the sidecars that cannot be used, and free those that were mended."""
+    looks = []
+    for uri, described in sidecars:
+        fault = described.fault
+        faults = [Fault(None, fault.reason, str(fault))] if fault else []
+        looks.append(_Look(ListedFile(uri, None, ""), None, faults))
+    _save_quarantine(connection, job, looks)
+
+
+def _describe_anew(connection: Connection, job: _Ingest, threads: ThreadPoolExecutor) -> int:
+    """Update the images whose metadata alone changed, without reading them; returns how many."""
+    count, last = 0, ""
+    while batch := listing.redescribed_batch(connection, job.collection, last, _BATCH):
+        last = batch[-1].file.uri
+        found = list(zip(batch, threads.map(partial(describe, job.source), batch), strict=True))
+        with connection.transaction():
+            connection.cursor().executemany(
+                "update raw_images set metadata = %s, metadata_version = %s, changed_at = now() "
+                "where collection = %s and file = %s and removed_at is null",
+                # While a sidecar cannot be reached, what it said stays.
+                [
+                    (Jsonb(dict(new.metadata)), new.version, job.collection, one.file.uri)
+                    for one, new in found
+                    if new.version != UNREAD
+                ],
+            )
+            _save_sidecars(connection, job, [(one.sidecar, new) for one, new in found if one.sidecar])
+        count += sum(new.version != UNREAD for _, new in found)
+    return count

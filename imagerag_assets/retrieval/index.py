@@ -22,13 +22,15 @@ _DESIRED = """
     select r.collection, r.content, coalesce(d.canonical, r.content) as group_id, r.uris, c.width, c.height,
            coalesce(concat_ws(E'\\n', v.general, array_to_string(v.key_elements, ', ')), '') as description,
            coalesce(v.category, '') as category, coalesce(v.tags, '{}') as tags, coalesce(o.text, '') as ocr,
-           jsonb_strip_nulls(jsonb_build_object('format', c.format, 'date', t.taken)) || c.exif as metadata,
+           jsonb_strip_nulls(jsonb_build_object('format', c.format, 'date', t.taken)) || c.exif || r.metadata
+               as metadata,
            hashtext(r.content) as sample, e.embedding,
-           md5(concat_ws('|', r.uris::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint, v.context,
-                         v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
+           md5(concat_ws('|', r.uris::text, r.metadata::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint,
+                         v.context, v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
                          %(clip)s::text)) as digest
     from (
-        select collection, content, array_agg(uri order by uri) as uris
+        select collection, content, array_agg(uri order by uri) as uris,
+               (array_agg(metadata order by uri))[1] as metadata
         from raw_images where removed_at is null group by collection, content) r
     join contents c using (content)
     -- EXIF writes 2024:05:03 10:20:30; as 2024-05-03T10:20:30 it sorts and compares as text.

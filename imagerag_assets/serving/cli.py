@@ -58,9 +58,13 @@ def demo(settings: SettingsFile = None) -> None:
 def materialize(
     assets: Annotated[list[str] | None, typer.Argument(help="Asset names; none: the whole graph.")] = None,
     settings: SettingsFile = None,
+    allow_removal: Annotated[
+        list[str] | None,
+        typer.Option(help="A collection that may lose more than max_removed_share of its images, this once."),
+    ] = None,
 ) -> None:
     """Run assets through Dagster, here and now. Only what is new or changed costs anything."""
-    _materialize(settings, assets or [])
+    _materialize(settings, assets or [], allow_removal or [])
 
 
 @app.command()
@@ -157,13 +161,13 @@ def _project(settings: Path | None) -> Project:
     return open_project(settings)
 
 
-def _materialize(settings: Path | None, assets: list[str]) -> None:
+def _materialize(settings: Path | None, assets: list[str], allow_removal: list[str] | None = None) -> None:
     from imagerag_assets.automation.launch import materialize as run
     from imagerag_assets.models.dual_encoder import DualEncoder
     from imagerag_assets.models.text_encoder import TextEncoder
 
     started = time.monotonic()
-    outcome = run(settings, assets)
+    outcome = run(settings, assets, allow_removal or [])
     if outcome.failure:
         err.print(f"[bold red]The run failed:[/] {_plain(outcome.failure)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1)

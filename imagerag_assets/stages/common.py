@@ -11,7 +11,6 @@ from imagerag_assets.errors import ItemError
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
 from imagerag_assets.images.inspect import page_content
-from imagerag_assets.images.sources import read_file
 from imagerag_assets.project import Project
 
 # Every live content with the first of its files, in a fixed order. A stage adds its own columns and joins.
@@ -31,16 +30,18 @@ def _silent(_progress: object) -> None:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run was asked for: which part, and who listens to its progress."""
+    """How a run was asked for: which part, who listens to its progress, which collections may lose most images."""
 
     selection: Selection = field(default_factory=Selection)
     on_progress: OnProgress = _silent
+    allow_removal: tuple[str, ...] = ()
 
 
 def load_image(project: Project, item: Item) -> Image.Image:
     """The upright RGB pixels of a candidate that has `collection`, `file`, `page` and `content`.
 
-    Raises `ItemError`: `unreadable`, `changed` when the file no longer holds that content, or the decoder's reason.
+    Raises `ItemError`: the source's reason (`unreadable`, `not_found`, …), `changed` when the file no longer holds that
+    content, or the decoder's reason.
     """
     data = load_bytes(project, item)
     return decode(data, project.settings.limits, item.page or 1).image
@@ -55,18 +56,17 @@ def load_bytes(project: Project, item: Item) -> bytes:
 
 
 # The last file of several pages that was read, by collection and name: a PDF of 300 pages is read once, not 300 times.
-_last_read: tuple[tuple[str, str, str], tuple[bytes, str]] | None = None
+_last_read: tuple[tuple[str, str], tuple[bytes, str]] | None = None
 
 
 def _read(project: Project, item: Item) -> tuple[bytes, str]:
     """(bytes, their sha256) of the candidate's file."""
     global _last_read
-    folder = project.source_folder(item.collection)
-    key = (str(folder), item.collection, item.file)
+    key = (item.collection, item.file)
     kept = _last_read
     if kept is not None and kept[0] == key and page_content(kept[1][1], item.page) == item.content:
         return kept[1]
-    data = read_file(folder, item.file)
+    data = project.source(item.collection).read(item.file, project.settings.limits.max_bytes).data
     found = (data, content_hash(data))
     _last_read = None if item.page is None else (key, found)
     return found

@@ -12,7 +12,7 @@ from imagerag_assets.images.ingest import (
     ingest_fingerprint,
     remove_other_collections,
 )
-from imagerag_assets.images.sources import source_folder
+from imagerag_assets.images.sources import open_source
 from imagerag_assets.project import Project
 from imagerag_assets.stages.common import RunOptions
 
@@ -20,7 +20,7 @@ from imagerag_assets.stages.common import RunOptions
 def run(project: Project, options: RunOptions) -> dict[str, StageReport]:
     """Bring every selected collection in step with its source; reports by collection.
 
-    Raises `SourceError` before anything is changed when a selected folder does not exist.
+    Raises `SourceError` before anything is changed when a selected source does not exist.
     """
     settings = project.settings
     chosen = options.selection.collections or tuple(collection.name for collection in settings.collections)
@@ -28,11 +28,16 @@ def run(project: Project, options: RunOptions) -> dict[str, StageReport]:
     def drawing(done: int, total: int) -> None:
         options.on_progress(Progress("sample corpus", done, total, 0.0))
 
-    folders = {name: source_folder(settings, settings.collection(name), drawing) for name in chosen}
+    for name in options.allow_removal:
+        settings.collection(name)
+    sources = {name: open_source(settings, settings.collection(name), drawing) for name in chosen}
     reports = {
-        name: ingest_collection(project.database, settings, name, folder, on_progress=options.on_progress)
-        for name, folder in folders.items()
-    }
+        name: ingest_collection(
+            project.database, settings, name, source,
+            allow_removal=name in options.allow_removal, on_progress=options.on_progress,
+        )
+        for name, source in sources.items()
+    }  # fmt: skip
     with project.database.connect() as connection:
         gone = remove_other_collections(connection, [collection.name for collection in settings.collections])
     if gone:
@@ -54,11 +59,11 @@ def total(reports: Mapping[str, StageReport]) -> StageReport:
 
 
 def data_version(connection: Connection) -> str:
-    """A digest of which file holds which content."""
+    """A digest of which file holds which content, and what is said of it."""
     row = one_row(
         connection.execute(
             "select count(*), "
-            "coalesce(sum(hashtextextended(collection || '/' || uri || '=' || content, 0)::numeric), 0) "
+            "coalesce(sum(hashtextextended(concat(collection, '/', uri, '=', content, metadata), 0)::numeric), 0) "
             "from raw_images where removed_at is null"
         )
     )

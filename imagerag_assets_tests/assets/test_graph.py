@@ -91,9 +91,14 @@ class Shop:
             )
         )
 
-    def check(self, asset: str) -> dg.AssetCheckResult:
-        """The result of the asset's only check."""
-        (found,) = (one for one in CHECKS if next(iter(one.check_keys)).asset_key == dg.AssetKey(asset))
+    def check(self, asset: str, name: str | None = None) -> dg.AssetCheckResult:
+        """The result of the asset's only check, or of the named one."""
+        (found,) = (
+            one
+            for one in CHECKS
+            for key in one.check_keys
+            if key.asset_key == dg.AssetKey(asset) and name in (None, key.name)
+        )
         result = found(project=ProjectResource(settings_file=str(self.settings)))
         assert isinstance(result, dg.AssetCheckResult)
         return result
@@ -199,6 +204,7 @@ def test_everything_is_materialized_and_every_check_passes(runs: Runs) -> None:
     assert set(runs.first.metadata) == OURS | DBT
     ours = {key for key in runs.first.checks if key.partition(".")[0] in STAGES}
     assert ours == {
+        "raw_images.nothing_lost",
         "raw_images.quarantine_is_small",
         "pgvector_index.index_is_complete",
         *(f"{stage}.no_failed_items" for stage in STAGES - {"raw_images", "deduped_set", "pgvector_index"}),
@@ -379,17 +385,29 @@ def test_the_check_of_the_index_fails_when_it_is_not_complete(
 
 def test_the_check_of_the_quarantine_warns_when_a_tenth_is_in_it(runs: Runs, connection: Connection) -> None:
     connection.execute(
-        "insert into quarantine (collection, uri, size_bytes, modified_ns, fingerprint, reason, message) "
-        "select 'shop', 'bad' || n, 0, 0, 'f', 'empty', '' from generate_series(1, 2) n"
+        "insert into quarantine (collection, uri, size_bytes, version, fingerprint, reason, message) "
+        "select 'shop', 'bad' || n, 0, '0', 'f', 'empty', '' from generate_series(1, 2) n"
     )
     connection.commit()
-    warning = runs.shop.check("raw_images")
+    warning = runs.shop.check("raw_images", "quarantine_is_small")
     assert (warning.passed, warning.severity) == (False, dg.AssetCheckSeverity.WARN)
     connection.execute("delete from quarantine where uri = 'bad2'")
     connection.commit()
-    assert runs.shop.check("raw_images").passed
+    assert runs.shop.check("raw_images", "quarantine_is_small").passed
     connection.execute("delete from quarantine")
     connection.commit()
+
+
+def test_the_check_of_the_listing_fails_when_an_image_is_nowhere(runs: Runs, connection: Connection) -> None:
+    assert runs.shop.check("raw_images", "nothing_lost").passed
+    connection.execute("create temporary table backup as select * from raw_images where removed_at is null limit 1")
+    connection.execute("delete from raw_images r using backup b where r.uri = b.uri and r.collection = b.collection")
+    connection.commit()
+    failed = runs.shop.check("raw_images", "nothing_lost")
+    assert (failed.passed, failed.metadata["lost"].value) == (False, 1)
+    connection.execute("insert into raw_images select * from backup")
+    connection.commit()
+    assert runs.shop.check("raw_images", "nothing_lost").passed
 
 
 def test_the_run_config_limits_a_run_to_a_collection(make_shop: MakeShop, tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def content_of(name: str) -> str:
 
 def add_images(connection: Connection, collection: str, groups: Mapping[str, str]) -> None:
     """Add a file per path; `groups` gives the path of its canonical image, its own for most."""
-    files = [(collection, uri, content_of(uri), 1, 0, "f") for uri in groups]
-    columns = ("collection", "uri", "content", "size_bytes", "modified_ns", "fingerprint")
+    files = [(collection, uri, content_of(uri), 1, "0", "f") for uri in groups]
+    columns = ("collection", "uri", "content", "size_bytes", "version", "fingerprint")
     upsert(connection, "raw_images", columns, ("collection", "uri"), files)
     duplicates = {
         content_of(uri): (content_of(uri), content_of(canonical), "perceptual", 1.0, "f")

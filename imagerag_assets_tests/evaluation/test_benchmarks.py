@@ -162,8 +162,8 @@ def test_judgements_of_images_that_do_not_exist_are_one_clear_error(database: Da
         add_images(connection, "b", {"a.jpg": "a.jpg"})
         add_images(connection, "other", {"gone-0.jpg": "gone-0.jpg"})
         connection.execute(
-            "insert into quarantine (collection, uri, size_bytes, modified_ns, fingerprint, reason, message) "
-            "values ('b', 'broken.jpg', 1, 1, 'f', 'truncated', 'cut off')"
+            "insert into quarantine (collection, uri, size_bytes, version, fingerprint, reason, message) "
+            "values ('b', 'broken.jpg', 1, '1', 'f', 'truncated', 'cut off')"
         )
         store_benchmark(connection, "b", benchmark({"q1": grades}))
         missing = missing_images(connection)

@@ -88,8 +88,8 @@ def fill(connection: Connection, example: Path) -> None:
     add_thumbnails(connection, ("good.jpg",), "WEBP")
     add_thumbnails(connection, ("bad.jpg",), "JPEG")
     connection.execute(
-        "insert into quarantine (collection, uri, size_bytes, modified_ns, fingerprint, reason, message) "
-        "values ('shop', 'broken.jpg', 1, 1, 'f', 'truncated', 'cut off')"
+        "insert into quarantine (collection, uri, size_bytes, version, fingerprint, reason, message) "
+        "values ('shop', 'broken.jpg', 1, '1', 'f', 'truncated', 'cut off')"
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from imagerag_assets.database.stages import StageReport
 from imagerag_assets.errors import SourceError
-from imagerag_assets.images import sources
+from imagerag_assets.images.sources.folder import FolderSource
 from imagerag_assets.project import Project
 from imagerag_assets.stages import raw_images, tiles
 from imagerag_assets.stages.common import RunOptions
@@ -66,7 +66,7 @@ def shop(make_project: MakeProject, tmp_path: Path) -> Shop:
 
 def test_a_second_run_opens_no_file(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     before = shop.version()
-    monkeypatch.setattr(Path, "read_bytes", lambda _path: pytest.fail("a file was read"))
+    monkeypatch.setattr(FolderSource, "read", lambda *_: pytest.fail("a file was read"))
     assert shop.run() == (0, 0, 0, 3, 0)
     assert shop.version() == before
 
@@ -156,7 +156,7 @@ def test_a_file_above_the_limit_of_bytes_is_not_even_read(
     make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_pictures(tmp_path / "shop", range(1))
-    monkeypatch.setattr(Path, "read_bytes", lambda _path: pytest.fail("the file was read"))
+    monkeypatch.setattr(FolderSource, "read", lambda *_: pytest.fail("the file was read"))
     shop = Shop(make_project({"shop": folder}, limits={"max_bytes": 100}), folder)
     assert shop.run() == (0, 0, 0, 0, 1)
     assert shop.quarantine() == [("picture-0000.png", "too_large")]
@@ -223,5 +223,6 @@ def test_names_that_postgres_cannot_hold_pipes_and_loops_do_not_stop_the_rest(sh
     assert shop.run() == (1, 0, 0, 3, 1)
     assert shop.quarantine() == [("caf\\xe9.png", "unreadable")]
     assert 'tab\tand\nline "quoted" \\n.png' in shop.live()
-    listed = {file.uri for file in sources.list_files(shop.folder)}
-    assert not listed & {"loop.png", "dangling.png", "pipe.png", ".hidden.png", "Thumbs.db"}
+    ((listed, ignored, why),) = shop.rows("select listed, ignored, ignored_why from scans order by scan desc limit 1")
+    assert (listed, ignored) == (11, 6)
+    assert why == {"hidden": 1, "link_loop": 1, "linked_folder": 1, "no_file": 1, "system": 1, "vanished": 1}

@@ -12,9 +12,10 @@ from psycopg.rows import namedtuple_row
 
 import imagerag_assets
 from imagerag_assets.database.stages import Item
-from imagerag_assets.images import ingest, workers
+from imagerag_assets.images import workers
 from imagerag_assets.images.inspect import Fault
-from imagerag_assets.images.sources import read_file
+from imagerag_assets.images.sources import ReadFile
+from imagerag_assets.images.sources import folder as folder_source
 from imagerag_assets.project import Project
 from imagerag_assets.stages import clip_embeddings, common, ocr_text, raw_images, tiles
 from imagerag_assets.stages.common import RunOptions, load_image
@@ -43,16 +44,16 @@ def names(file: str, *pages: int) -> list[str]:
     return [f"{file}#page={page}" for page in pages]
 
 
-def files_read(monkeypatch: pytest.MonkeyPatch, *modules: object) -> list[str]:
+def files_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read from here on."""
     read: list[str] = []
+    real = folder_source.read_file
 
-    def reading(folder: Path, uri: str) -> bytes:
+    def reading(path: Path, uri: str, max_bytes: int) -> ReadFile:
         read.append(uri)
-        return read_file(folder, uri)
+        return real(path, uri, max_bytes)
 
-    for module in modules:
-        monkeypatch.setattr(module, "read_file", reading)
+    monkeypatch.setattr(folder_source, "read_file", reading)
     return read
 
 
@@ -135,7 +136,7 @@ def test_a_file_that_is_called_like_a_page_takes_no_name_away(shop: Shop) -> Non
 def test_pages_are_loaded_from_their_file_which_is_read_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     (shop.folder / "scan.pdf").write_bytes(zoo.pdf(3))
     shop.run()
-    read = files_read(monkeypatch, common)
+    read = files_read(monkeypatch)
     with shop.project.database.connect() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
         items: list[Item] = [*cursor.execute((common.CONTENTS + " where s.file = 'scan.pdf' order by s.page").encode())]
     sizes = [load_image(shop.project, item).size for item in items]
@@ -159,7 +160,7 @@ def test_other_limits_read_only_what_they_decide(
     draw(70, (400, 300)).save(shop.folder / "large.png")
     (shop.folder / "bad.png").write_bytes(b"bad")
     assert shop.run() == (1, 0, 0, 1, 1)
-    read = files_read(monkeypatch, ingest)
+    read = files_read(monkeypatch)
     lower = again(shop, make_project, limits={"max_pixels": 50_000})
     assert lower.run() == (0, 0, 0, 1, 2)
     assert sorted(read) == ["bad.png", "large.png"]
@@ -192,7 +193,7 @@ def test_another_resolution_draws_the_pdfs_anew_and_what_was_made_from_them(
     (shop.folder / "scan.pdf").write_bytes(zoo.pdf(2))
     shop.run()
     tiles.run(shop.project, RunOptions())
-    read = files_read(monkeypatch, ingest)
+    read = files_read(monkeypatch)
     finer = again(shop, make_project, limits={"pdf_dpi": 300})
     assert finer.run() == (0, 2, 0, 1, 0)
     assert read == ["scan.pdf"]

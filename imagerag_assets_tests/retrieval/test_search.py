@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from psycopg import sql
 
 from imagerag_assets.errors import NoLiveIndexError, SettingsError
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval import search as search_module
 from imagerag_assets.retrieval.methods import METHODS, Method
 from imagerag_assets.retrieval.search import Query, Result, search
@@ -150,12 +152,37 @@ def test_the_copies_of_one_content_are_one_image_with_all_their_paths(shop: Proj
     build(shop, [Picture("a.png", "red mug")])
     with shop.database.connect() as connection:
         connection.execute(
-            "insert into raw_images (collection, uri, content, size_bytes, modified_ns, fingerprint) "
-            "select collection, 'copy/a.png', content, 1, 0, 'f' from raw_images"
+            "insert into raw_images (collection, uri, content, size_bytes, version, fingerprint) "
+            "select collection, 'copy/a.png', content, 1, '0', 'f' from raw_images"
         )
     pgvector_index.run(shop, RunOptions())
     (found,) = search(shop, Query("mug"), method="text")
     assert (found.uri, found.uris) == ("a.png", ("a.png", "copy/a.png"))
+
+
+def test_what_is_said_of_the_first_path_is_the_metadata_of_the_image(shop: Project) -> None:
+    build(shop, [Picture("a.png", "red mug"), Picture("b.png", "blue mug")])
+
+    def metadata() -> list[object]:
+        with shop.database.connect() as connection:
+            images = generations.live(connection).table("images")
+            return [
+                row[0]
+                for row in connection.execute(
+                    sql.SQL("select metadata from {} order by uris").format(images)
+                ).fetchall()
+            ]
+
+    assert metadata() == [{"format": "PNG"}, {"format": "PNG"}]
+    with shop.database.connect() as connection:
+        connection.execute(
+            "insert into raw_images (collection, uri, content, size_bytes, version, fingerprint, metadata) "
+            "select collection, 'copy/a.png', content, 1, '0', 'f', '{\"price\": 1}' from raw_images where uri = 'a.png'"
+        )
+        connection.execute("update raw_images set metadata = '{\"price\": 12.5}' where uri = 'a.png'")
+    report = pgvector_index.run(shop, RunOptions())
+    assert (report.new, report.updated, report.skipped) == (0, 1, 1)
+    assert metadata() == [{"format": "PNG", "price": 12.5}, {"format": "PNG"}]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -23,7 +23,7 @@ _NAMES = ("raw_images", *(stage.__name__.rsplit(".", 1)[1] for stage in graph.ST
 
 # Everything but times and generated numbers.
 _TABLES = {
-    "raw_images": "collection, uri, content, size_bytes, modified_ns, fingerprint, removed_at",
+    "raw_images": "collection, uri, content, size_bytes, version, fingerprint, removed_at",
     "contents": "*",
     "tiles": "*",
     "ocr_text": "*",

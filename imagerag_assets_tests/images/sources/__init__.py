@@ -1,0 +1,1 @@
+"""Tests of sources; servers on loopback stand for the world."""
