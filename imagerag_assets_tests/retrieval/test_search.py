@@ -177,7 +177,8 @@ def test_what_is_said_of_the_first_path_is_the_metadata_of_the_image(shop: Proje
     with shop.database.connect() as connection:
         connection.execute(
             "insert into raw_images (collection, uri, content, size_bytes, version, fingerprint, metadata) "
-            "select collection, 'copy/a.png', content, 1, '0', 'f', '{\"price\": 1}' from raw_images where uri = 'a.png'"
+            "select collection, 'copy/a.png', content, 1, '0', 'f', '{\"price\": 1}' from raw_images "
+            "where uri = 'a.png'"
         )
         connection.execute("update raw_images set metadata = '{\"price\": 12.5}' where uri = 'a.png'")
     report = pgvector_index.run(shop, RunOptions())
