@@ -174,6 +174,24 @@ def test_what_a_tiff_that_ends_early_still_holds_is_kept_and_the_rest_is_told() 
     assert reason(cut, page=3) == "truncated"
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_pixels_beyond_the_end_of_a_tiff_are_truncated(compression: str) -> None:
+    # Facts before pixels, as in files of other writers: the cut leaves the facts whole.
+    data = bytearray(zoo.encoded(draw(1, zoo.SIZE), "TIFF", compression=compression))
+    (directory,) = zoo.tiff_directories(bytes(data))
+    (place, start), (_, size) = (zoo.tiff_value(bytes(data), directory, tag) for tag in (273, 279))
+    struct.pack_into("<I", data, place, len(data))
+    half = bytes(data[start : start + size // 2])
+    assert reason(bytes(data) + half) == "truncated"
+
+
+def test_a_tiff_that_counts_more_bytes_than_it_holds_is_an_image_all_the_same() -> None:
+    data = bytearray(zoo.encoded(draw(1, zoo.SIZE), "TIFF"))
+    place, size = zoo.tiff_value(bytes(data), zoo.tiff_directories(bytes(data))[0], 279)
+    struct.pack_into("<I", data, place, size + 10_000)
+    assert differs(decode(bytes(data), LIMITS).image, draw(1, zoo.SIZE)) == 0
+
+
 def test_smaller_copies_inside_a_tiff_are_no_pages() -> None:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 

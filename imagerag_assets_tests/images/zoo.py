@@ -80,6 +80,15 @@ def tiff_directories(data: bytes) -> list[int]:
     return places
 
 
+def tiff_value(data: bytes, directory: int, wanted: int) -> tuple[int, int]:
+    """(where it stands, what it is) of a tag with one 4-byte value."""
+    (count,) = struct.unpack_from("<H", data, directory)
+    for at in range(directory + 2, directory + 2 + 12 * count, 12):
+        if struct.unpack_from("<HHI", data, at) == (wanted, 4, 1):
+            return at + 8, struct.unpack_from("<I", data, at + 8)[0]
+    raise KeyError(wanted)
+
+
 def without_tag(data: bytes, directory: int, tag: int) -> bytes:
     """The TIFF with that tag of the directory under a private name that nothing knows."""
     changed = bytearray(data)
@@ -327,7 +336,7 @@ def bad_files() -> Iterator[tuple[str, bytes, frozenset[str]]]:
         png_chunks(png_header(0, 9), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")),
         one("decode_error", "truncated"),
     )
-    yield "unknown kind.dds", encoded(corner_picture(), "DDS")[:80] + b"\0" * 80, one("decode_error", "truncated")
+    yield "unknown kind.dds", encoded(corner_picture(), "DDS")[:80] + b"\0" * 80, one("unsupported")
     for name in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP", "JPEG2000"):
         yield (
             f"signature only.{name.lower()}",

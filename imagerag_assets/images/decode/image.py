@@ -76,10 +76,14 @@ def refused_because(error: Exception, kind: Kind, data: bytes, limits: Limits) -
     text = str(error).lower()
     if "max_text" in text:
         return ItemError("too_large", f"Its text chunks unpack to too much: {error}.")
-    # Pillow has no class for a file that ends early; its messages and the file's own end are all there is to tell by.
+    # Pillow has no classes for these; its messages and the file's own end are all there is to tell by.
     cut_off = any(word in text for word in ("truncated", "unexpected end", "eof", "incomplete"))
-    reason = "truncated" if cut_off or isinstance(error, EOFError) or ends_early(kind, data) else "decode_error"
-    return ItemError(reason, f"{kind.format or 'image'}: {type(error).__name__}: {error}")
+    message = f"{kind.format or 'image'}: {type(error).__name__}: {error}"
+    if cut_off or isinstance(error, EOFError) or ends_early(kind, data):
+        return ItemError("truncated", message)
+    if isinstance(error, NotImplementedError) or any(word in text for word in ("unsupported", "unknown pixel mode")):
+        return ItemError("unsupported", message)
+    return ItemError("decode_error", message)
 
 
 def exif_facts(opened: Image.Image) -> dict[str, str]:

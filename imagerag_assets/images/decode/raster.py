@@ -7,7 +7,7 @@ import struct
 import warnings
 from functools import lru_cache
 
-from PIL import ExifTags, GifImagePlugin, Image, TiffImagePlugin
+from PIL import ExifTags, GifImagePlugin, Image
 
 from imagerag_assets.images.decode.colour import to_srgb
 from imagerag_assets.images.decode.image import (
@@ -25,6 +25,8 @@ _LESS_COMMON = (
     "PPM", "ICO", "CUR", "TGA", "PCX", "DCX", "SGI", "SUN", "XBM", "XPM", "MSP", "IM", "FITS", "FLI", "BLP", "FTEX",
     "GBR", "PIXAR", "SPIDER", "XVTHUMB", "PCD", "DIB",
 )  # fmt: skip
+# Formats of animations and bursts that tell in their header how long they are. Others have layers, sizes or pages.
+_TELL_FRAMES = {"PNG", "WEBP", "AVIF", "HEIF", "MPO", "FLI"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -86,10 +88,10 @@ def _reduced(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 def _count_frames(opened: Image.Image, limits: Limits) -> int:
     """How many frames an animation has. A GIF tells only to those who walk it: not further than the limit allows."""
-    if isinstance(opened, TiffImagePlugin.TiffImageFile):
-        return 1
-    if not isinstance(opened, GifImagePlugin.GifImageFile):
+    if opened.format in _TELL_FRAMES:
         return int(getattr(opened, "n_frames", 1))
+    if not isinstance(opened, GifImagePlugin.GifImageFile):
+        return 1
     count = 1
     try:
         # As Pillow's own n_frames does, without decoding a frame, but with an end.
