@@ -136,7 +136,9 @@ def ingest_collection(
                     done += len(batch)
                     report.seconds = time.monotonic() - started
                     on_progress(Progress(f"{STAGE} {collection}", done, todo, report.seconds))
-                report.updated += _describe_anew(connection, job, threads)
+                described = _describe_anew(connection, job, threads)
+                report.updated += described
+                report.skipped -= described
             with connection.transaction():
                 report.removed += listing.remove_vanished(connection, collection)
                 listing.record_scan(connection, collection, started_at, report.skipped, report.removed)
