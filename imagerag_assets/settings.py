@@ -102,21 +102,34 @@ class Ocr(_Section):
 
 
 class Dedup(_Section):
-    """When two images are duplicates: by near hashes, or by nearly parallel vectors and hashes that are not far.
+    """When two images show the same picture.
 
-    Never when the words that OCR is sure of differ: two dialogs may look alike and say different things.
+    Hashes and vectors name pairs worth a look; the thumbnails, laid over each other, decide. Never the same are two
+    whose colours or whose words differ: two dialogs may look alike and say different things.
     """
 
-    phash_distance: int = Field(default=6, ge=0, le=64)
+    phash_distance: int = Field(default=8, ge=0, le=64)
     dhash_distance: int = Field(default=8, ge=0, le=64)
-    colour_distance: float = Field(default=12.0, ge=0.0, le=255.0)
-    """Greatest mean difference of the colours, in 8-bit chroma steps: the hashes see none, and a blue mug is not a red
-    one."""
-    cosine: float = Field(default=0.965, ge=-1.0, le=1.0)
-    far_phash_distance: int = Field(default=16, ge=0, le=64)
-    """For parallel vectors: a model that sees too little must not fold images that differ."""
+    """Near by either hash: worth a look, whatever the vectors say."""
+    cosine: float = Field(default=0.85, ge=-1.0, le=1.0)
+    far_phash_distance: int = Field(default=20, ge=0, le=64)
+    """Near by vector, and by hash not further than this: worth a look. A crop is found so."""
+    orientations: Literal["upright", "rotated", "mirrored"] = "mirrored"
+    """Which copies count: as they stand, turned by right angles too, or mirrored too."""
+    similarity: float = Field(default=0.87, ge=0.0, le=1.0)
+    """Least correlation of two thumbnails, in the large and in the details, that show the same picture."""
+    group_similarity: float = Field(default=0.75, ge=0.0, le=1.0)
+    """Least correlation with its canonical image of an image that got into the group by way of others."""
+    colour_distance: float = Field(default=10.0, ge=0.0, le=255.0)
+    """Greatest mean difference of the colours, in 8-bit chroma steps: a blue mug is not a red one."""
     word_overlap: float = Field(default=0.6, ge=0.0, le=1.0)
     """Least share of the shorter text's words that the other must have."""
+
+    @model_validator(mode="after")
+    def _groups_reach_further_than_pairs(self) -> Dedup:
+        if self.group_similarity > self.similarity:
+            raise ValueError("dedup.group_similarity must be at most dedup.similarity")
+        return self
 
 
 class Index(_Section):

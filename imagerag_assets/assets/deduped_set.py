@@ -21,8 +21,9 @@ from imagerag_assets.stages import deduped_set as stage
     owners=OWNERS,
     code_version=str(DEDUP_VERSION),
     description=(
-        "For every image its group of near-duplicates and the group's canonical image, by perceptual hashes, colours, "
-        "vectors and text. Nothing is deleted: duplicates fold behind the canonical image in results."
+        "For every image its group of near-duplicates and the group's canonical image: found by perceptual hashes and "
+        "vectors, decided by thumbnails laid over each other, colours and text, overruled by `imagerag duplicates`. "
+        "Nothing is deleted: duplicates fold behind the canonical image in results."
     ),
 )
 def deduped_set(
@@ -32,22 +33,26 @@ def deduped_set(
     return materialize(context, config, project, stage.run, _describe)
 
 
-def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+def _describe(_project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
     pairs = connection.execute(
         "select canonical, content from deduped_set where relation <> 'canonical' "
         "order by distance desc, content limit 16"
     ).fetchall()
-    images, groups, perceptual, semantic = one_row(
+    images, groups, perceptual, semantic, joined = one_row(
         connection.execute(
             "select count(*), count(distinct canonical), count(*) filter (where relation = 'perceptual'), "
-            "count(*) filter (where relation = 'semantic') from deduped_set"
+            "count(*) filter (where relation = 'semantic'), count(*) filter (where relation = 'joined') "
+            "from deduped_set"
         )
     )
+    decisions = stage.active_decisions(connection)
     sheet = sheet_of(connection, [content for pair in pairs for content in pair])
-    return stage.data_version(connection, project), {
+    return stage.data_version(connection), {
         "images": images,
         "groups": groups,
         "perceptual_duplicates": perceptual,
         "semantic_duplicates": semantic,
+        "joined_by_hand": joined,
+        "decisions": len(decisions.same) + len(decisions.different),
         "pairs": dg.MetadataValue.md("Canonical image and duplicate side by side, the least alike first.\n\n" + sheet),
     }
