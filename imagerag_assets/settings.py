@@ -73,17 +73,14 @@ class Limits(_Section):
 
 
 class Tiling(_Section):
-    """Images whose long side passes `min_side` pixels get overlapping tiles of `size` pixels."""
+    """How small a detail of a large image is to be found, and what it may cost."""
 
-    min_side: int = Field(default=1500, ge=64)
-    size: int = Field(default=1024, ge=64)
-    overlap: int = Field(default=128, ge=0)
-
-    @model_validator(mode="after")
-    def _overlap_is_smaller(self) -> Tiling:
-        if self.overlap * 2 > self.size:
-            raise ValueError("tiling.overlap must be at most half of tiling.size")
-        return self
+    detail: int = Field(default=85, ge=16, le=4096)
+    """Side in pixels of the smallest detail. With the encoder's input size it decides the tiles' side (tiling.py)."""
+    overlap: float = Field(default=0.125, ge=0.0, le=0.5)
+    """Share of a tile's side that its neighbour repeats, so that what lies on a seam is seen whole."""
+    max_tiles: int = Field(default=40, ge=1, le=10_000)
+    """Most tiles of one image, the whole included: each costs an encoding and a row of the index."""
 
 
 class Ocr(_Section):
