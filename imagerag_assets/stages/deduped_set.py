@@ -73,10 +73,8 @@ _READY = """
          and e.fingerprint = %(clip)s
     left join ocr_text o on o.content = c.content and o.fingerprint = %(ocr)s
 """
-_KNOWN = (
-    "exists (select from compared_images k "
-    "where k.content = n.content and k.fingerprint = %(current)s and k.inputs = n.inputs)"
-)
+_WITH_COMPARED = f"({_READY}) n left join compared_images k on k.content = n.content"
+_KNOWN = "(k.fingerprint = %(current)s and k.inputs = n.inputs)"
 _IN_BATCH = "n.content = any(%(batch)s)"
 
 
@@ -185,7 +183,7 @@ def _drop_pairs(connection: Connection, contents: Sequence[str]) -> None:
 
 def _pending(connection: Connection, job: _Job) -> list[str]:
     rows = connection.execute(
-        f"select n.content from ({_READY}) n where not {_KNOWN} order by n.content",  # noqa: S608
+        f"select n.content from {_WITH_COMPARED} where {_KNOWN} is not true order by n.content",  # noqa: S608
         job.parameters,
     ).fetchall()
     connection.commit()
@@ -208,7 +206,7 @@ def _prints(connection: Connection, job: _Job, batch: list[str], condition: str,
     """The images that meet the condition, `size` at a time: a hundred thousand vectors do not sit in memory."""
     with connection.cursor(name=f"prints_{size}", binary=True) as cursor:
         cursor.execute(
-            f"select n.content, n.phash, n.dhash, n.embedding from ({_READY}) n where {condition}",  # noqa: S608
+            f"select n.content, n.phash, n.dhash, n.embedding from {_WITH_COMPARED} where {condition}",  # noqa: S608
             {**job.parameters, "batch": batch},
         )
         while rows := cursor.fetchmany(size):
@@ -272,6 +270,8 @@ def _save_comparison(connection: Connection, job: _Job, batch: list[str], pairs:
         {**job.parameters, "batch": batch},
     )
     connection.execute("update deduped_set set fingerprint = '' where content = any(%s)", (batch,))
+    # A table that was empty a moment ago is still planned for as empty: a loop in the place of a hash join.
+    connection.execute("analyze compared_images")
 
 
 def _stale(connection: Connection, current: str) -> bool:
