@@ -43,6 +43,10 @@ class NoLiveIndexError(ImageragError):
     """Search was asked before the first generation went live."""
 
 
+class DecisionError(ImageragError):
+    """A person's word about duplicates names no image, or contradicts what was said before."""
+
+
 class ItemError(ImageragError):
     """One image cannot be used. The item is recorded with `reason` and the run goes on."""
 

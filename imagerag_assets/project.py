@@ -38,6 +38,12 @@ class Project:
         """Changes when the image–text model's weights do. Loads nothing."""
         return _dual_encoder_identity(self.settings.models.image_text, self.settings.models.image_text_revision)
 
+    def dual_encoder_side(self) -> int:
+        """Side in pixels of what the image–text model sees, as its files tell. Loads nothing."""
+        from imagerag_assets.models.dual_encoder import dual_encoder_side
+
+        return dual_encoder_side(self.settings.models.image_text, self.settings.models.image_text_revision)
+
     def text_encoder(self) -> TextEncoder:
         """The text model of the settings, loaded once per process. Raises `ModelError`."""
         from imagerag_assets.models.text_encoder import load_text_encoder

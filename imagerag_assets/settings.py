@@ -155,17 +155,14 @@ class Limits(_Section):
 
 
 class Tiling(_Section):
-    """Images whose long side passes `min_side` pixels get overlapping tiles of `size` pixels."""
+    """How small a detail of a large image is to be found, and what it may cost."""
 
-    min_side: int = Field(default=1500, ge=64)
-    size: int = Field(default=1024, ge=64)
-    overlap: int = Field(default=128, ge=0)
-
-    @model_validator(mode="after")
-    def _overlap_is_smaller(self) -> Tiling:
-        if self.overlap * 2 > self.size:
-            raise ValueError("tiling.overlap must be at most half of tiling.size")
-        return self
+    detail: int = Field(default=85, ge=16, le=4096)
+    """Side in pixels of the smallest detail. With the encoder's input size it decides the tiles' side (tiling.py)."""
+    overlap: float = Field(default=0.125, ge=0.0, le=0.5)
+    """Share of a tile's side that its neighbour repeats, so that what lies on a seam is seen whole."""
+    max_tiles: int = Field(default=40, ge=1, le=10_000)
+    """Most tiles of one image, the whole included: each costs an encoding and a row of the index."""
 
 
 class Ocr(_Section):
@@ -184,21 +181,34 @@ class Ocr(_Section):
 
 
 class Dedup(_Section):
-    """When two images are duplicates: by near hashes, or by nearly parallel vectors and hashes that are not far.
+    """When two images show the same picture.
 
-    Never when the words that OCR is sure of differ: two dialogs may look alike and say different things.
+    Hashes and vectors name pairs worth a look; the thumbnails, laid over each other, decide. Never the same are two
+    whose colours or whose words differ: two dialogs may look alike and say different things.
     """
 
-    phash_distance: int = Field(default=6, ge=0, le=64)
+    phash_distance: int = Field(default=8, ge=0, le=64)
     dhash_distance: int = Field(default=8, ge=0, le=64)
-    colour_distance: float = Field(default=12.0, ge=0.0, le=255.0)
-    """Greatest mean difference of the colours, in 8-bit chroma steps: the hashes see none, and a blue mug is not a red
-    one."""
-    cosine: float = Field(default=0.965, ge=-1.0, le=1.0)
-    far_phash_distance: int = Field(default=16, ge=0, le=64)
-    """For parallel vectors: a model that sees too little must not fold images that differ."""
+    """Near by either hash: worth a look, whatever the vectors say."""
+    cosine: float = Field(default=0.85, ge=-1.0, le=1.0)
+    far_phash_distance: int = Field(default=20, ge=0, le=64)
+    """Near by vector, and by hash not further than this: worth a look. A crop is found so."""
+    orientations: Literal["upright", "rotated", "mirrored"] = "mirrored"
+    """Which copies count: as they stand, turned by right angles too, or mirrored too."""
+    similarity: float = Field(default=0.87, ge=0.0, le=1.0)
+    """Least correlation of two thumbnails, in the large and in the details, that show the same picture."""
+    group_similarity: float = Field(default=0.75, ge=0.0, le=1.0)
+    """Least correlation with its canonical image of an image that got into the group by way of others."""
+    colour_distance: float = Field(default=10.0, ge=0.0, le=255.0)
+    """Greatest mean difference of the colours, in 8-bit chroma steps: a blue mug is not a red one."""
     word_overlap: float = Field(default=0.6, ge=0.0, le=1.0)
     """Least share of the shorter text's words that the other must have."""
+
+    @model_validator(mode="after")
+    def _groups_reach_further_than_pairs(self) -> Dedup:
+        if self.group_similarity > self.similarity:
+            raise ValueError("dedup.group_similarity must be at most dedup.similarity")
+        return self
 
 
 class Index(_Section):

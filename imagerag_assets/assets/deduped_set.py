@@ -23,26 +23,31 @@ from imagerag_assets.stages import deduped_set as stage
     # A group may span collections, so the set is always grouped as a whole.
     config_schema=NO_CONFIG,
     description=(
-        "For every image its group of near-duplicates and the group's canonical image, by perceptual hashes, colours, "
-        "vectors and text. Nothing is deleted: duplicates fold behind the canonical image in results."
+        "For every image its group of near-duplicates and the group's canonical image: found by perceptual hashes and "
+        "vectors, decided by thumbnails laid over each other, colours and text, overruled by `imagerag duplicates`. "
+        "Nothing is deleted: duplicates fold behind the canonical image in results."
     ),
 )
 def deduped_set(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     return materialize(context, project, stage.run, _describe, pictures={"pairs": _pairs})
 
 
-def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
-    images, groups, perceptual, semantic = one_row(
+def _describe(_project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
+    images, groups, perceptual, semantic, joined = one_row(
         connection.execute(
             "select count(*), count(distinct canonical), count(*) filter (where relation = 'perceptual'), "
-            "count(*) filter (where relation = 'semantic') from deduped_set"
+            "count(*) filter (where relation = 'semantic'), count(*) filter (where relation = 'joined') "
+            "from deduped_set"
         )
     )
-    return stage.data_version(connection, project), {
+    decisions = stage.active_decisions(connection)
+    return stage.data_version(connection), {
         "images": images,
         "groups": groups,
         "perceptual_duplicates": perceptual,
         "semantic_duplicates": semantic,
+        "joined_by_hand": joined,
+        "decisions": len(decisions.same) + len(decisions.different),
     }
 
 

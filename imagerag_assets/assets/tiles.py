@@ -27,7 +27,10 @@ from imagerag_assets.stages import tiles as stage
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version=str(TILING_VERSION),
-    description="Boxes, never pixels: level 0 is the whole image, large images add overlapping tiles.",
+    description=(
+        "Boxes, never pixels: level 0 is the whole image, large and elongated images add levels of overlapping tiles, "
+        "as fine as the image-text model needs to see a detail."
+    ),
 )
 def tiles(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource

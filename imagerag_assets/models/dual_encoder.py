@@ -8,9 +8,11 @@ wheel, so that words have the same vectors as in `text_encoder`; its image tower
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -94,6 +96,24 @@ def load_dual_encoder(model: str, revision: str | None, device: str, allow_remot
 def dual_encoder_identity(model: str, revision: str | None) -> str:
     """`DualEncoder.identity` without loading the model."""
     return _find(model, revision).identity
+
+
+@lru_cache(maxsize=8)
+def dual_encoder_side(model: str, revision: str | None) -> int:
+    """`DualEncoder.image_size` without loading the model; 224, CLIP's, where its files tell none."""
+    checkpoint = _find(model, revision)
+    if checkpoint.folder is not None:
+        files = sorted(checkpoint.folder.rglob("*processor_config.json"))
+    else:
+        from huggingface_hub import hf_hub_download
+
+        try:
+            files = [Path(hf_hub_download(checkpoint.model_id, "preprocessor_config.json", revision=checkpoint.commit))]
+        except OSError:
+            files = []
+    configurations = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+    sides = (_side(SimpleNamespace(**each.get("image_processor", each))) for each in configurations)
+    return next((side for side in sides if side), 224)
 
 
 def assemble_bundled(image_tower: Path, device: str) -> SentenceTransformer:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.retrieval.methods import Method
+from imagerag_assets.serving import duplicates
+from imagerag_assets.serving.terminal import SettingsFile, err, out
+from imagerag_assets.serving.terminal import plain as _plain
 
 if TYPE_CHECKING:
     from imagerag_assets.project import Project
@@ -23,14 +25,7 @@ app = typer.Typer(
     help="Images as a searchable, evaluated index in Postgres/pgvector.", no_args_is_help=True, add_completion=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip
-# Piped output keeps whole words: a terminal's own width is used when there is one.
-out = Console(width=None if sys.stdout.isatty() else 140)
-err = Console(stderr=True)
-
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", "-s", help="Settings file; default $IMAGERAG_SETTINGS or ./imagerag.yaml."),
-]
+app.add_typer(duplicates.app, name="duplicates")
 
 
 def main() -> None:
@@ -205,13 +200,6 @@ def _numbers(row: dict[str, Any]) -> list[str]:
 def _newest(folder: Path) -> Path:
     pages = sorted(folder.glob("*.html"), key=lambda page: page.stat().st_mtime)
     return pages[-1] if pages else folder
-
-
-def _plain(text: str) -> str:
-    """Text that is no markup for the terminal."""
-    from rich.markup import escape
-
-    return escape("".join(char for char in text if char.isprintable() or char == "\n"))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,15 @@
-"""deduped_set: for every image its group of duplicates and the group's canonical image. Never deletes an image."""
+"""deduped_set: for every image its group of duplicates and the group's canonical image. Never deletes an image.
+
+Two steps. Images that are new, or of which a hash, a vector or the text is new, are compared with all others, and what
+is near is kept in `near_pairs`. Groups are made from the pairs and from people's decisions, at next to no cost.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,119 +17,323 @@ import numpy as np
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import Progress, StageReport, fingerprint
-from imagerag_assets.images.duplicates import DEDUP_VERSION, Fingerprints, Membership, group_duplicates
+from imagerag_assets.images.alignment import ALIGNMENT_VERSION, Picture, likeness
+from imagerag_assets.images.duplicates import (
+    DEDUP_VERSION,
+    Candidate,
+    NearPair,
+    Prints,
+    decide,
+    find_candidates,
+    freedom,
+)
+from imagerag_assets.images.groups import GROUPING_VERSION, Decisions, Membership, Rank, group
 from imagerag_assets.images.hashing import HASH_VERSION
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.tokens import terms
+from imagerag_assets.settings import Dedup
 from imagerag_assets.stages import clip_embeddings, ocr_text
 from imagerag_assets.stages.common import RunOptions
 
 STAGE = "deduped_set"
+# New images compared in one pass over the others, and how many others are in memory at a time, with their vectors.
+_BATCH = 2048
+_CHUNK = 4096
+_LOOKS = 1000
+_PAIR_COLUMNS = ("a", "b", "fingerprint", "relation", "similarity", "linked")
 _COLUMNS = ("content", "canonical", "relation", "distance", "fingerprint")
 
 
 def current_fingerprint(project: Project) -> str:
+    """What determines whether two images are a near pair, besides the images."""
     return fingerprint(
         version=DEDUP_VERSION,
         hashing=HASH_VERSION,
+        alignment=ALIGNMENT_VERSION,
         rules=project.settings.dedup.model_dump(),
         vectors=clip_embeddings.stage(project).fingerprint,
         text=ocr_text.stage(project).fingerprint,
     )
 
 
-# Images that have vectors. A group's members are compared with each other, so one new image concerns them all.
+@dataclass(frozen=True)
+class _Job:
+    """What one run needs everywhere."""
+
+    rules: Dedup
+    parameters: Mapping[str, str]
+
+
+# Images that have vectors. Text may come later (OCR failed, or was put off): `inputs` is then another.
 _READY = """
-    select c.content, c.width::bigint * c.height as pixels, c.phash, c.dhash, c.colours, e.embedding,
-           coalesce(o.words, '[]') as words
+    select c.content, c.phash::bigint as phash, c.dhash::bigint as dhash, e.embedding,
+           concat_ws(' ', c.phash::bigint, c.dhash::bigint, md5(c.colours), o.fingerprint) as inputs
     from live_contents c
     join clip_embeddings e on e.content = c.content and e.tile_no = 0 and e.model = %(model)s
          and e.fingerprint = %(clip)s
     left join ocr_text o on o.content = c.content and o.fingerprint = %(ocr)s
-    order by c.content
 """
+_WITH_COMPARED = f"({_READY}) n left join compared_images k on k.content = n.content"
+_KNOWN = "(k.fingerprint = %(current)s and k.inputs = n.inputs)"
+_IN_BATCH = "n.content = any(%(batch)s)"
 
 
 def run(project: Project, options: RunOptions) -> StageReport:
-    """Group all live images again if one came, went or changed; otherwise look and leave."""
+    """Compare what is new with the rest, then group. Killed anywhere, the next call does the rest."""
     started = time.monotonic()
     report = StageReport(STAGE)
-    current = current_fingerprint(project)
     clip = clip_embeddings.stage(project)
-    ocr = ocr_text.stage(project).fingerprint
-    parameters = {"model": clip.parameters["model"], "clip": clip.fingerprint, "ocr": ocr}
-    with project.database.connect() as connection:
-        # One grouping at a time: two would each write half of a partition.
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
-        if not _stale(connection, parameters, current):
-            row = connection.execute("select count(*) from deduped_set").fetchone()
-            report.skipped = int(row[0]) if row else 0
-        else:
-            members = group_duplicates(_load(connection, parameters), project.settings.dedup)
-            _save(connection, members, current, report)
-        report.seconds = time.monotonic() - started
-        options.on_progress(Progress(STAGE, report.worked, report.worked, report.seconds))
+    parameters = {
+        "model": clip.parameters["model"],
+        "clip": clip.fingerprint,
+        "ocr": ocr_text.stage(project).fingerprint,
+        "current": current_fingerprint(project),
+    }
+    job = _Job(project.settings.dedup, parameters)
+    with project.database.connect() as connection, _alone(connection):
+        with connection.transaction():
+            _forget_vanished(connection, job)
+        todo = _pending(connection, job)
+        for start in range(0, len(todo), _BATCH):
+            _compare(connection, job, todo[start : start + _BATCH])
+            done = min(start + _BATCH, len(todo))
+            options.on_progress(Progress(STAGE, done, len(todo), time.monotonic() - started))
+        with connection.transaction():
+            regroup(connection, report)
+    report.seconds = time.monotonic() - started
     return report
 
 
-def data_version(connection: Connection, project: Project) -> str:
+def data_version(connection: Connection) -> str:
+    """A digest of who is in which group."""
     row = one_row(
         connection.execute(
             "select count(*), coalesce(sum(hashtextextended(content || canonical, 0)::numeric), 0) from deduped_set"
         )
     )
-    return fingerprint(rules=project.settings.dedup.model_dump(), rows=int(row[0]), sum=str(row[1]))
+    return fingerprint(rows=int(row[0]), sum=str(row[1]))
 
 
-def _stale(connection: Connection, parameters: dict[str, str], current: str) -> bool:
-    """Whether the set of images with vectors is another than the set of images with a group at this fingerprint."""
-    row = connection.execute(
-        f"select exists (select from ({_READY}) n full join deduped_set d on d.content = n.content "  # noqa: S608
-        "where n.content is null or d.content is null or d.fingerprint <> %(current)s)",
-        {**parameters, "current": current},
-    ).fetchone()
-    return bool(row and row[0])
+def regroup(connection: Connection, report: StageReport) -> None:
+    """Bring the groups in step with pairs and decisions; write only what differs, and look at nothing if nothing does.
+
+    Whoever changes a pair or a decision empties the fingerprint of an image that it concerns. The caller's transaction
+    decides. Two at once wait for each other.
+    """
+    connection.execute("lock table deduped_set in share row exclusive mode")
+    current = fingerprint(version=GROUPING_VERSION)
+    report.skipped = int(one_row(connection.execute("select count(*) from compared_images"))[0])
+    if not _stale(connection, current):
+        return
+    pairs = [
+        NearPair(*row)
+        for row in connection.execute("select a, b, relation, similarity, linked from near_pairs").fetchall()
+    ]
+    decisions = active_decisions(connection)
+    ends = {end for pair in pairs for end in (pair.a, pair.b)}
+    ends |= {end for pair in (*decisions.same, *decisions.different) for end in pair}
+    members = group(_ranks(connection, ends), pairs, decisions)
+    _save_groups(connection, members, current, report)
+    report.skipped -= report.worked
 
 
-def _load(connection: Connection, parameters: dict[str, str]) -> Fingerprints:
-    rows = connection.execute(_READY, parameters).fetchall()
-    vectors = np.stack([row[5].to_numpy() for row in rows]) if rows else np.zeros((0, 1), dtype=np.float32)
-    return Fingerprints(
-        contents=[row[0] for row in rows],
-        pixels=[row[1] for row in rows],
-        phash=_bits([row[2] for row in rows]),
-        dhash=_bits([row[3] for row in rows]),
-        colours=np.array([list(row[4]) for row in rows], dtype=np.uint8).reshape(-1, 32),
-        vectors=vectors,
-        words=[_sure_words(row[6]) for row in rows],
+def active_decisions(connection: Connection) -> Decisions:
+    """What people said and did not take back."""
+    rows = connection.execute(
+        "select a, b, verdict from duplicate_decisions where undone_at is null order by decision"
+    ).fetchall()
+    return Decisions(
+        same=[(a, b) for a, b, verdict in rows if verdict == "same"],
+        different=[(a, b) for a, b, verdict in rows if verdict == "different"],
     )
 
 
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """One comparison at a time: two would each miss the other's new images. The lock vanishes with the process."""
+    connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (STAGE,))
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (STAGE,))
+        connection.commit()
+
+
+def _forget_vanished(connection: Connection, job: _Job) -> None:
+    """Drop images that are live no longer, and their pairs."""
+    gone = [
+        row[0]
+        for row in connection.execute(
+            f"delete from compared_images k where not exists (select from ({_READY}) n where n.content = k.content) "  # noqa: S608
+            "returning content",
+            job.parameters,
+        ).fetchall()
+    ]
+    _drop_pairs(connection, gone)
+
+
+def _drop_pairs(connection: Connection, contents: Sequence[str]) -> None:
+    if contents:
+        # Two statements, so that each uses its index.
+        connection.execute("delete from near_pairs where a = any(%s)", (list(contents),))
+        connection.execute("delete from near_pairs where b = any(%s)", (list(contents),))
+
+
+def _pending(connection: Connection, job: _Job) -> list[str]:
+    rows = connection.execute(
+        f"select n.content from {_WITH_COMPARED} where {_KNOWN} is not true order by n.content",  # noqa: S608
+        job.parameters,
+    ).fetchall()
+    connection.commit()
+    return [row[0] for row in rows]
+
+
+def _compare(connection: Connection, job: _Job, batch: list[str]) -> None:
+    """Find the near pairs of the batch's images with all that were compared before and with each other; commit."""
+    candidates: list[Candidate] = []
+    for new in _prints(connection, job, batch, _IN_BATCH, _BATCH):
+        others = _prints(connection, job, batch, f"{_IN_BATCH} or {_KNOWN}", _CHUNK)
+        candidates = [one for some in others for one in find_candidates(new, some, job.rules)]
+    pairs = list(_look(connection, job, candidates))
+    connection.commit()
+    with connection.transaction():
+        _save_comparison(connection, job, batch, pairs)
+
+
+def _prints(connection: Connection, job: _Job, batch: list[str], condition: str, size: int) -> Iterator[Prints]:
+    """The images that meet the condition, `size` at a time: a hundred thousand vectors do not sit in memory."""
+    with connection.cursor(name=f"prints_{size}", binary=True) as cursor:
+        cursor.execute(
+            f"select n.content, n.phash, n.dhash, n.embedding from {_WITH_COMPARED} where {condition}",  # noqa: S608
+            {**job.parameters, "batch": batch},
+        )
+        while rows := cursor.fetchmany(size):
+            hashes = np.array([row[1:3] for row in rows], dtype=np.int64).view(np.uint64)
+            vectors = np.stack([row[3].to_numpy() for row in rows])
+            yield Prints([row[0] for row in rows], hashes[:, 0], hashes[:, 1], vectors)
+
+
+def _look(connection: Connection, job: _Job, candidates: Sequence[Candidate]) -> Iterator[NearPair]:
+    """Decide the candidates by their thumbnails and words."""
+    ordered = sorted(candidates, key=lambda one: (one.a, one.b))
+    for start in range(0, len(ordered), _LOOKS):
+        part = ordered[start : start + _LOOKS]
+        contents = sorted({end for candidate in part for end in (candidate.a, candidate.b)})
+        pictures = {content: Picture(data) for content, data in _thumbnails(connection, contents)}
+        words = _words(connection, job, contents)
+        for one in part:
+            found = likeness(
+                pictures[one.a], pictures[one.b], one.orientation, freedom(job.rules), job.rules.similarity
+            )
+            if pair := decide(one, found, words.get(one.a, frozenset()), words.get(one.b, frozenset()), job.rules):
+                yield pair
+
+
+def _thumbnails(connection: Connection, contents: list[str]) -> list[tuple[Any, ...]]:
+    return connection.execute("select content, thumbnail from contents where content = any(%s)", (contents,)).fetchall()
+
+
+def _words(connection: Connection, job: _Job, contents: list[str]) -> dict[str, frozenset[str]]:
+    rows = connection.execute(
+        "select content, words from ocr_text where content = any(%s) and fingerprint = %s",
+        (contents, job.parameters["ocr"]),
+    ).fetchall()
+    return {content: _sure_words(words) for content, words in rows}
+
+
 def _sure_words(words: list[list[Any]]) -> frozenset[str]:
-    """Terms of three letters and more that OCR read with a confidence of 0.7 and more (`ocr_text.words`)."""
+    """Terms of three letters and more that OCR read with a confidence of 0.7 and more (`ocr_text.words`).
+
+    Texture that was read as letters would keep true duplicates apart.
+    """
     return frozenset(term for word in words if word[5] >= 0.7 for term in terms(word[0]) if len(term) >= 3)
 
 
-def _bits(texts: list[str]) -> np.ndarray:
-    """Postgres' text of 64 bits → 8 bytes a row."""
-    values = np.array([int(text, 2) for text in texts], dtype=">u8")
-    return values.view(np.uint8).reshape(-1, 8)
+def _save_comparison(connection: Connection, job: _Job, batch: list[str], pairs: Sequence[NearPair]) -> None:
+    """Write that the batch was compared, its pairs, and that its groups are to be made again."""
+    _drop_pairs(connection, batch)
+    current = job.parameters["current"]
+    rows = [(one.a, one.b, current, one.relation, one.similarity, one.linked) for one in pairs]
+    upsert(connection, "near_pairs", _PAIR_COLUMNS, ("a", "b"), rows)
+    connection.execute(
+        f"""
+        insert into compared_images as k (content, fingerprint, inputs, first_seen)
+        select n.content, %(current)s, n.inputs,
+               (select min(r.first_seen) from raw_images r where r.content = n.content and r.removed_at is null)
+        from ({_READY}) n where n.content = any(%(batch)s)
+        on conflict (content) do update set
+            fingerprint = excluded.fingerprint, inputs = excluded.inputs,
+            first_seen = least(k.first_seen, excluded.first_seen)
+        """,  # noqa: S608
+        {**job.parameters, "batch": batch},
+    )
+    connection.execute("update deduped_set set fingerprint = '' where content = any(%s)", (batch,))
+    # A table that was empty a moment ago is still planned for as empty: a loop in the place of a hash join.
+    connection.execute("analyze compared_images")
 
 
-def _save(connection: Connection, members: list[Membership], current: str, report: StageReport) -> None:
-    """Write what differs: a membership that stays as it was only gets the new fingerprint."""
+def _stale(connection: Connection, current: str) -> bool:
+    """Whether an image has no group yet, is gone, or waits to be grouped again."""
+    row = one_row(
+        connection.execute(
+            "select exists (select from compared_images k full join deduped_set d on d.content = k.content "
+            "where k.content is null or d.content is null or d.fingerprint <> %s)",
+            (current,),
+        )
+    )
+    return bool(row[0])
+
+
+def _ranks(connection: Connection, contents: set[str]) -> dict[str, Rank]:
+    rows = connection.execute(
+        "select k.content, c.width::bigint * c.height, k.first_seen from compared_images k join contents c "
+        "using (content) where k.content = any(%s)",
+        (list(contents),),
+    ).fetchall()
+    return {content: Rank(pixels, first_seen) for content, pixels, first_seen in rows}
+
+
+def _save_groups(connection: Connection, members: Sequence[Membership], current: str, report: StageReport) -> None:
+    """Write what differs. Images without a pair stand for themselves and are written in one statement."""
+    report.removed = connection.execute(
+        "delete from deduped_set d where not exists (select from compared_images k where k.content = d.content)"
+    ).rowcount
+    names = [member.content for member in members]
     known = {
-        row[0]: (row[1], row[2]) for row in connection.execute("select content, canonical, relation from deduped_set")
+        row[0]: row[1:]
+        for row in connection.execute(
+            "select content, canonical, relation, distance::float8, fingerprint from deduped_set "
+            "where content = any(%s)",
+            (names,),
+        ).fetchall()
     }
+    rows = []
     for member in members:
+        # As the column holds it: a `real` has four bytes, and its text is shorter still.
+        row = (member.canonical, member.relation, float(np.float32(member.distance)), current)
         before = known.get(member.content)
-        if before is None:
-            report.new += 1
-        elif before == (member.canonical, member.relation):
-            report.skipped += 1
-        else:
-            report.updated += 1
-    live = [member.content for member in members]
-    report.removed = connection.execute("delete from deduped_set where not content = any(%s)", (live,)).rowcount
-    rows = [(one.content, one.canonical, one.relation, one.distance, current) for one in members]
+        if before != row:
+            rows.append((member.content, *row))
+            report.new += before is None
+            report.updated += before is not None and before[:3] != row[:3]
     upsert(connection, "deduped_set", _COLUMNS, ("content",), rows)
+    alone = "from compared_images k where not k.content = any(%(names)s)"
+    parameters = {"names": names, "current": current}
+    report.updated += connection.execute(
+        "update deduped_set set canonical = content, relation = 'canonical', distance = 0 "  # noqa: S608
+        f"where relation <> 'canonical' and content in (select k.content {alone})",
+        parameters,
+    ).rowcount
+    connection.execute(
+        f"update deduped_set set fingerprint = %(current)s where fingerprint <> %(current)s and content in "  # noqa: S608
+        f"(select k.content {alone})",
+        parameters,
+    )
+    report.new += connection.execute(
+        "insert into deduped_set (content, canonical, relation, distance, fingerprint) "  # noqa: S608
+        f"select k.content, k.content, 'canonical', 0, %(current)s {alone} "
+        "and not exists (select from deduped_set d where d.content = k.content)",
+        parameters,
+    ).rowcount

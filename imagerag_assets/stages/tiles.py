@@ -18,18 +18,21 @@ _BATCH = 1000
 
 def stage(project: Project) -> Stage:
     parts = project.settings.tiling.model_dump()
-    current = fingerprint(version=TILING_VERSION, decode=DECODE_VERSION, tiling=parts)
+    current = fingerprint(
+        version=TILING_VERSION, decode=DECODE_VERSION, tiling=parts, encoder_side=project.dual_encoder_side()
+    )
     return Stage("tiles", "tiles", current, CONTENTS, "r.content = c.content")
 
 
 def run(project: Project, options: RunOptions) -> StageReport:
     this = stage(project)
+    side = project.dual_encoder_side()
 
     def work(items: Sequence[Item]) -> Done:
         rows = [
             (item.content, number, tile.level, tile.x0, tile.y0, tile.x1, tile.y1, this.fingerprint)
             for item in items
-            for number, tile in enumerate(tile_boxes(item.width, item.height, project.settings.tiling))
+            for number, tile in enumerate(tile_boxes(item.width, item.height, side, project.settings.tiling))
         ]
 
         def save(connection: Connection) -> None:

@@ -356,3 +356,20 @@ def test_missing_image_tower_says_how_to_get_it(tmp_path: Path, monkeypatch: pyt
 def _fresh_identity(folder: Path) -> str:
     checkpoints.find_checkpoint.cache_clear()
     return dual_encoder_identity(str(folder), None)
+
+
+def test_what_the_model_sees_is_told_by_its_files_as_by_the_model_itself() -> None:
+    from imagerag_assets.models.dual_encoder import dual_encoder_side
+
+    assert dual_encoder_side("bundled", None) == load_dual_encoder("bundled", None, "cpu").image_size
+
+
+def test_a_model_whose_files_tell_no_size_is_taken_for_one_like_clip(tmp_path: Path) -> None:
+    from imagerag_assets.models.dual_encoder import dual_encoder_side
+
+    (tmp_path / "preprocessor_config.json").write_text('{"do_resize": false}')
+    assert dual_encoder_side(str(tmp_path), None) == 224
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "processor_config.json").write_text('{"image_processor": {"size": {"height": 384, "width": 384}}}')
+    assert dual_encoder_side(str(inner), None) == 384

@@ -22,7 +22,7 @@ from imagerag_assets_tests.stages import graph
 # Where in a stage the process dies: after rows were written, before they are committed.
 _MIDDLES: dict[str, tuple[Any, str]] = {
     "raw_images": (ingest, "_save_quarantine"),
-    "deduped_set": (deduped_set, "upsert"),
+    "deduped_set": (deduped_set, "_save_comparison"),
     "pgvector_index": (index, "_refresh_terms"),
     "retrieval_runs": (runs, "upsert"),
 }

@@ -206,14 +206,14 @@ def test_what_is_pending_after_a_change_of_settings_stays_searchable(make_projec
     run_all(project)
     url = project.settings.database.url
 
-    retiled = make_project(folders, url=url, tiling={"size": 512})
+    retiled = make_project(folders, url=url, tiling={"detail": 60})
     report = pgvector_index.run(retiled, RunOptions())
     assert (report.removed, report.skipped) == (0, 6)
     reports = run_all(retiled, RunOptions(Selection(collections=("one",))))
     assert (reports["pgvector_index"].updated, reports["pgvector_index"].removed) == (3, 0)
     assert uris(retiled, "4011") == ["picture-0011.png"]
 
-    reread = make_project(folders, url=url, tiling={"size": 512}, ocr={"page_segmentation": 6})
+    reread = make_project(folders, url=url, tiling={"detail": 60}, ocr={"page_segmentation": 6})
     run_all(reread, RunOptions(Selection(collections=("one",))))
     assert uris(reread, "4011") == ["picture-0011.png"]
     assert run_all(reread)["pgvector_index"].removed == 0

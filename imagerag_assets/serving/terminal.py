@@ -1,0 +1,26 @@
+"""What every command shares: where it prints, and the settings file that it is told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+# Piped output keeps whole words: a terminal's own width is used when there is one.
+out = Console(width=None if sys.stdout.isatty() else 140)
+err = Console(stderr=True)
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", "-s", help="Settings file; default $IMAGERAG_SETTINGS or ./imagerag.yaml."),
+]
+
+
+def plain(text: str) -> str:
+    """Text that is no markup for the terminal."""
+    from rich.markup import escape
+
+    return escape("".join(char for char in text if char.isprintable() or char == "\n"))
