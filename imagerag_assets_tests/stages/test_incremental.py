@@ -177,7 +177,7 @@ def test_a_bad_item_is_recorded_and_retried_and_does_not_stop_the_batch(
     with project.database.connect() as connection:
         row = connection.execute("select error_class, attempts, message from stage_failures").fetchone()
     assert row is not None
-    assert row[:2] == ("unreadable", 1)
+    assert row[:2] == ("not_found", 1)
     assert "picture-0003.png" in row[2]
 
     assert ocr_text.run(project, RunOptions()).failed == 1
