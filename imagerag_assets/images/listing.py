@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,33 +66,33 @@ def require_few_removals(connection: Connection, collection: str, max_share: flo
 
     A file that is listed under another name with the same size and version was moved, and is not missing.
     """
+    known = _live_images(connection, collection)
+    enough = max(FEWEST_REMOVED, math.floor(max_share * known) + 1)
     connection.execute(
         """
         create temporary table missing as
-        with there as (
-            select l.uri, l.size_bytes, l.version from listing l
-            where l.kind = 'file' and (l.reason = '' or l.reason = any(%(passing)s)))
-        select r.uri from raw_images r
-        where r.collection = %(collection)s and r.removed_at is null
-          and not exists (select from there l where l.uri = r.file)
-          and not exists (
-            select from there l
-            where l.version = r.version and l.version <> '' and l.size_bytes = r.size_bytes
-              and not exists (
-                select from raw_images k
-                where k.collection = r.collection and k.file = l.uri and k.removed_at is null))
+        select r.uri, r.size_bytes, r.version from raw_images r
+        where r.collection = %(collection)s and r.removed_at is null and not exists (
+            select from listing l
+            where l.uri = r.file and l.kind = 'file' and (l.reason = '' or l.reason = any(%(passing)s)))
         """,
         {"collection": collection, "passing": list(PASSING)},
     )
-    removed = int(one_row(connection.execute("select count(*) from missing"))[0])
-    known = int(
-        one_row(
-            connection.execute(
-                "select count(*) from raw_images where collection = %s and removed_at is null", (collection,)
-            )
-        )[0]
+    if _missing(connection) < enough:
+        return
+    connection.execute(
+        """
+        with arrived as (
+            select distinct l.size_bytes, l.version from listing l
+            where l.kind = 'file' and l.reason = '' and l.version <> '' and not exists (
+                select from raw_images r
+                where r.collection = %s and r.file = l.uri and r.removed_at is null))
+        delete from missing m using arrived a where a.size_bytes = m.size_bytes and a.version = m.version
+        """,
+        (collection,),
     )
-    if removed < FEWEST_REMOVED or removed <= max_share * known:
+    removed = _missing(connection)
+    if removed < enough:
         return
     examples = connection.execute("select uri from missing order by uri limit %s", (_SHOWN,))
     names = ", ".join(repr(uri) for (uri,) in examples.fetchall())
@@ -99,6 +100,20 @@ def require_few_removals(connection: Connection, collection: str, max_share: flo
         f"The collection {collection} would lose {removed:,} of its {known:,} images: they are no longer in its "
         f"source (such as {names}). Nothing was changed. Is the source complete? If they are to go: imagerag "
         f"materialize --allow-removal {collection}, once; or raise collections.{collection}.max_removed_share."
+    )
+
+
+def _missing(connection: Connection) -> int:
+    return int(one_row(connection.execute("select count(*) from missing"))[0])
+
+
+def _live_images(connection: Connection, collection: str) -> int:
+    return int(
+        one_row(
+            connection.execute(
+                "select count(*) from raw_images where collection = %s and removed_at is null", (collection,)
+            )
+        )[0]
     )
 
 

@@ -88,6 +88,8 @@ _PROVIDERS = {
 class Objects:
     """Single objects of one provider by address, such as s3://bucket/key."""
 
+    near = False
+
     def __init__(self, scheme: str, options: Mapping[str, Any]) -> None:
         """Opens no connection. Raises `SourceError` when the provider's extra is missing, or an option is unknown."""
         provider = _PROVIDERS[scheme]
@@ -155,6 +157,8 @@ class Objects:
 
 class BucketFolder:
     """The objects below a prefix of a bucket, by their path from there."""
+
+    near = False
 
     def __init__(self, address: str, options: Mapping[str, Any]) -> None:
         """`address` is s3://bucket/prefix: a whole folder, with or without a slash at its end."""

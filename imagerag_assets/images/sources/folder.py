@@ -116,6 +116,8 @@ def _refuse(folder: Path, error: OSError) -> NoReturn:
 class FilesBeside:
     """The files that a manifest names by their path. Nothing outside its folder is reached, by links neither."""
 
+    near = True
+
     def __init__(self, folder: Path) -> None:
         self._folder = os.path.realpath(folder)
 

@@ -29,7 +29,9 @@ ATTEMPTS = 4
 MAX_REDIRECTS = 5
 _FIRST_WAIT_SECONDS = 0.5
 _FAILURES_UNTIL_DOWN = 3
-"""So many files in a row that a host did not answer for, and the next ones are tried once each."""
+"""So many files in a row that a host did not answer for, and for a while it is not asked: a host that is down may be
+named by a hundred thousand lines."""
+_REST_SECONDS = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_HEAD = frozenset({400, 403, 405, 501})
 """What servers say to HEAD that would answer GET: signed addresses (403), frameworks (405)."""
@@ -57,6 +59,8 @@ class _AgainError(Exception):
 class Web:
     """Asks servers about files and fetches them. One for a source; threads share it."""
 
+    near = False
+
     def __init__(
         self,
         *,
@@ -66,7 +70,7 @@ class Web:
     ) -> None:
         self._time_limit = time_limit
         self._sleep = sleep
-        self._silent: dict[str, int] = {}
+        self._silent: dict[str, tuple[int, float]] = {}
         self._client = httpx.Client(
             transport=_CheckedTransport(allow_private_hosts),
             timeout=httpx.Timeout(15.0, connect=10.0, pool=time_limit),
@@ -103,9 +107,11 @@ class Web:
     def _persist(self, url: str, do: Callable[[float], _Result]) -> _Result:
         """Try until it works, the attempts are used up or time is: each wait twice the last, or as the server says."""
         deadline = time.monotonic() + self._time_limit
-        host = _host(url)
-        attempts = 1 if self._silent.get(host, 0) >= _FAILURES_UNTIL_DOWN else ATTEMPTS
-        for attempt in range(attempts):
+        host = urlsplit(url).netloc
+        failures, last = self._silent.get(host, (0, 0.0))
+        if failures >= _FAILURES_UNTIL_DOWN and time.monotonic() < last + _REST_SECONDS:
+            raise ItemError("unreachable", f"{url}: {host} did not answer for the files before.")
+        for attempt in range(ATTEMPTS):
             try:
                 found = do(deadline)
             except _AgainError as again:
@@ -113,13 +119,13 @@ class Web:
                 if wait is None:
                     # Not at the same moment as everyone else who was turned away.
                     wait = _FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.75, 1.25)  # noqa: S311
-                if attempt + 1 == attempts or time.monotonic() + wait > deadline:
-                    silent = again.error.reason in ("unreachable", "fetch_timeout")
-                    self._silent[host] = self._silent.get(host, 0) + 1 if silent else 0
+                if attempt + 1 == ATTEMPTS or time.monotonic() + wait > deadline:
+                    if again.error.reason in ("unreachable", "fetch_timeout"):
+                        self._silent[host] = (failures + 1, time.monotonic())
                     raise again.error from None
                 self._sleep(wait)
             else:
-                self._silent[host] = 0
+                self._silent.pop(host, None)
                 return found
         raise AssertionError("every attempt ends in a result or an error")
 
@@ -302,13 +308,6 @@ def _version(response: httpx.Response) -> str:
 
 def _refuse_size(url: str, size: str, max_bytes: int) -> NoReturn:
     raise ItemError("too_large", f"{url}: {size}; limits.max_bytes is {max_bytes:,}.")
-
-
-def _host(url: str) -> str:
-    try:
-        return httpx.URL(url).host
-    except (httpx.InvalidURL, UnicodeError):
-        return ""
 
 
 def _told(error: Exception) -> str:

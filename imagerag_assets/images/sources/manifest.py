@@ -33,6 +33,9 @@ _WEB = ("http", "https")
 class Files(Protocol):
     """Files by uri, without a listing: a manifest's own folder, the objects of buckets, the web."""
 
+    near: bool
+    """Nobody is asked over a network."""
+
     def describe(self, uri: str) -> ListedFile:
         """The file's entry in a listing; with a reason when it is not there or not allowed."""
         ...
@@ -61,14 +64,14 @@ class ManifestSource:
         self._paths = paths
 
     def list(self, *, cheaply: bool = False) -> Iterator[ListedFile]:
-        """Every line's file, looked up a few at a time (a HEAD request per address) unless `cheaply`.
+        """Every line's file, looked up a few at a time: a HEAD request per address, none when `cheaply`.
 
         Raises `SourceError` when the manifest cannot be read to its end or is no manifest.
         """
         with self._open_file() as lines:
             entries = self._entries(lines)
             if cheaply:
-                yield from entries
+                yield from (self._look_up(entry) if self._files(entry.uri).near else entry for entry in entries)
                 return
             with ThreadPoolExecutor(_ASKING_AT_ONCE) as threads:
                 window: deque[Future[ListedFile]] = deque()

@@ -179,10 +179,15 @@ def test_a_closed_port_and_a_name_without_address_are_unreachable(web: Web) -> N
     assert refused(web, "http://nowhere.invalid/a.jpg") == "unreachable"
 
 
-def test_a_host_that_is_down_is_not_retried_for_every_file(server: WebServer, web: Web, clock: Clock) -> None:
+def test_a_host_that_is_down_is_not_asked_for_every_file(
+    server: WebServer, web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(6):
         assert refused(web, f"http://127.0.0.1:1/{number}.jpg") == "unreachable"
     assert len(clock.waits) == 3 * (ATTEMPTS - 1)
+    monkeypatch.setattr("imagerag_assets.images.sources.http._REST_SECONDS", 0)
+    assert refused(web, "http://127.0.0.1:1/later.jpg") == "unreachable"
+    assert len(clock.waits) == 4 * (ATTEMPTS - 1)
     server.answers["/a.jpg"] = Answer(b"pixels")
     assert web.read(f"{server.url}/a.jpg", 1000).data == b"pixels"
 

@@ -191,6 +191,8 @@ def test_a_sensor_looks_without_asking_any_server(folder: Path, server: WebServe
     source = opened(jsonl_of(folder, *rows), allow_private_hosts=True)
     assert [file.metadata["number"] for file in source.list(cheaply=True)] == list(range(5))
     assert server.requests == []
+    (beside,) = opened(jsonl_of(folder, {"uri": "a.jpg"})).list(cheaply=True)
+    assert beside.version
 
 
 def test_patterns_hold_for_what_a_manifest_names(folder: Path) -> None:
