@@ -293,16 +293,16 @@ def _remove_pages(
 def _save_images(connection: Connection, job: _Ingest, looks: Sequence[_Look]) -> None:
     connection.cursor().executemany(
         """
-        insert into raw_images (collection, uri, file, page, content, size_bytes, modified_ns, fingerprint)
-        values (%s, %s, %s, %s, %s, %s, %s, %s)
+        insert into raw_images (collection, uri, page, content, size_bytes, modified_ns, fingerprint)
+        values (%s, %s, %s, %s, %s, %s, %s)
         on conflict (collection, uri) do update set
-            file = excluded.file, page = excluded.page, content = excluded.content, size_bytes = excluded.size_bytes,
+            page = excluded.page, content = excluded.content, size_bytes = excluded.size_bytes,
             modified_ns = excluded.modified_ns, fingerprint = excluded.fingerprint, changed_at = now(),
             removed_at = null
         """,
         [
             (
-                job.collection, look.uri(page.number), look.file.uri, page.number, page.content, look.file.size_bytes,
+                job.collection, look.uri(page.number), page.number, page.content, look.file.size_bytes,
                 look.file.modified_ns, job.fingerprint,
             )
             for look in looks
@@ -316,23 +316,23 @@ def _save_quarantine(connection: Connection, job: _Ingest, looks: Sequence[_Look
     connection.cursor().executemany(
         """
         insert into quarantine as q
-            (collection, file, uri, page, content, size_bytes, modified_ns, fingerprint, reason, message, next_try)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+            (collection, uri, page, content, size_bytes, modified_ns, fingerprint, reason, message, next_try)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
         on conflict (collection, file, uri) do update set
             page = excluded.page, content = excluded.content, size_bytes = excluded.size_bytes,
             modified_ns = excluded.modified_ns, fingerprint = excluded.fingerprint, reason = excluded.reason,
             message = excluded.message, last_seen = now(),
             (attempts, next_try) = (
                 select n, now() + (excluded.next_try - now()) * power(2, n - 1)
-                from (select case when (q.size_bytes, q.modified_ns, q.fingerprint, q.reason) =
+                from (select case when (q.size_bytes, q.modified_ns, q.fingerprint, q.reason) is not distinct from
                           (excluded.size_bytes, excluded.modified_ns, excluded.fingerprint, excluded.reason)
                       then q.attempts + 1 else 1 end as n) as counted)
         """,
         [
             (
-                job.collection, look.file.uri, look.uri(fault.number), fault.number, look.content,
-                look.file.size_bytes, look.file.modified_ns, job.quarantine_fingerprint, fault.reason,
-                fault.message[:2000], job.retries.first_wait_seconds,
+                job.collection, look.uri(fault.number), fault.number, look.content, look.file.size_bytes,
+                look.file.modified_ns, job.quarantine_fingerprint, fault.reason, fault.message[:2000],
+                job.retries.first_wait_seconds,
             )
             for look in looks
             for fault in look.faults
