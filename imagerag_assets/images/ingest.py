@@ -265,16 +265,16 @@ def _save_images(connection: Connection, job: _Ingest, looks: Sequence[_Look]) -
     connection.cursor().executemany(
         """
         insert into raw_images
-            (collection, uri, file, page, content, size_bytes, version, fingerprint, metadata, metadata_version)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            (collection, uri, page, content, size_bytes, version, fingerprint, metadata, metadata_version)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
         on conflict (collection, uri) do update set
-            file = excluded.file, page = excluded.page, content = excluded.content, size_bytes = excluded.size_bytes,
+            page = excluded.page, content = excluded.content, size_bytes = excluded.size_bytes,
             version = excluded.version, fingerprint = excluded.fingerprint, metadata = excluded.metadata,
             metadata_version = excluded.metadata_version, changed_at = now(), removed_at = null
         """,
         [
             (
-                job.collection, look.uri(page.number), look.file.uri, page.number, page.content, look.file.size_bytes,
+                job.collection, look.uri(page.number), page.number, page.content, look.file.size_bytes,
                 look.file.version, job.fingerprint, Jsonb(dict(look.described.metadata)), look.described.version,
             )
             for look in looks
@@ -289,22 +289,22 @@ def _save_quarantine(connection: Connection, job: _Ingest, looks: Sequence[_Look
     connection.cursor().executemany(
         """
         insert into quarantine as q
-            (collection, file, uri, page, content, size_bytes, version, fingerprint, reason, message, next_try)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+            (collection, uri, page, content, size_bytes, version, fingerprint, reason, message, next_try)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
         on conflict (collection, file, uri) do update set
             page = excluded.page, content = excluded.content, size_bytes = excluded.size_bytes,
             version = excluded.version, fingerprint = excluded.fingerprint, reason = excluded.reason,
             message = excluded.message, last_seen = now(),
             (attempts, next_try) = (
                 select n, now() + (excluded.next_try - now()) * power(2, n - 1)
-                from (select case when (q.version, q.fingerprint, q.reason, coalesce(q.size_bytes, -1)) =
-                          (excluded.version, excluded.fingerprint, excluded.reason, coalesce(excluded.size_bytes, -1))
+                from (select case when (q.size_bytes, q.version, q.fingerprint, q.reason) is not distinct from
+                          (excluded.size_bytes, excluded.version, excluded.fingerprint, excluded.reason)
                       then q.attempts + 1 else 1 end as n) as counted)
         """,
         [
             (
-                job.collection, look.file.uri, look.uri(fault.number), fault.number, look.content,
-                look.file.size_bytes, look.file.version, job.quarantine_fingerprint, fault.reason, fault.message[:2000],
+                job.collection, look.uri(fault.number), fault.number, look.content, look.file.size_bytes,
+                look.file.version, job.quarantine_fingerprint, fault.reason, fault.message[:2000],
                 job.retries.first_wait_seconds,
             )
             for look in looks

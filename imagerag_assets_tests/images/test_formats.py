@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import GifImagePlugin, Image
 
 from imagerag_assets.errors import ItemError
 from imagerag_assets.images.decode import decode, page_count
@@ -75,9 +75,17 @@ def test_of_several_frames_the_first_is_seen_and_their_number_is_told(data: byte
     assert differs(found.image, draw(1)) < differs(found.image, draw(2)) / 3
 
 
-def test_a_gif_of_endless_frames_is_not_walked_to_its_end() -> None:
-    data = zoo.endless_gif(1_000_000)
-    assert reason(data, Limits(max_frames=1000)) == "too_large"
+def test_a_gif_of_endless_frames_is_not_walked_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[int] = []
+    real = GifImagePlugin.GifImageFile._seek
+
+    def walking(self: GifImagePlugin.GifImageFile, frame: int, update_image: bool = True) -> None:
+        walked.append(frame)
+        real(self, frame, update_image)
+
+    monkeypatch.setattr(GifImagePlugin.GifImageFile, "_seek", walking)
+    assert reason(zoo.endless_gif(1_000_000), Limits(max_frames=1000)) == "too_large"
+    assert max(walked) == 1000
     assert decode(zoo.endless_gif(1000), Limits(max_frames=1000)).frames == 1000
 
 

@@ -93,8 +93,8 @@ def store(project: Project, pictures: Sequence[Picture], removed: Sequence[str] 
     embedded = description_embeddings.stage(project).fingerprint
     with project.database.connect() as connection:
         connection.execute("update raw_images set removed_at = now() where uri = any(%s)", (list(removed),))
-        _write(connection, "raw_images", ("collection", "uri"), "file content size_bytes version fingerprint", [
-            (one.collection, one.uri, one.uri, one.content, 1, "0", "f") for one in pictures
+        _write(connection, "raw_images", ("collection", "uri"), "content size_bytes version fingerprint", [
+            (one.collection, one.uri, one.content, 1, "0", "f") for one in pictures
         ])  # fmt: skip
         for table in ("tiles", "clip_embeddings"):
             connection.execute(

@@ -152,8 +152,8 @@ def test_the_copies_of_one_content_are_one_image_with_all_their_paths(shop: Proj
     build(shop, [Picture("a.png", "red mug")])
     with shop.database.connect() as connection:
         connection.execute(
-            "insert into raw_images (collection, uri, file, content, size_bytes, version, fingerprint) "
-            "select collection, 'copy/a.png', 'copy/a.png', content, 1, '0', 'f' from raw_images"
+            "insert into raw_images (collection, uri, content, size_bytes, version, fingerprint) "
+            "select collection, 'copy/a.png', content, 1, '0', 'f' from raw_images"
         )
     pgvector_index.run(shop, RunOptions())
     (found,) = search(shop, Query("mug"), method="text")
@@ -176,8 +176,8 @@ def test_what_is_said_of_the_first_path_is_the_metadata_of_the_image(shop: Proje
     assert metadata() == [{"format": "PNG"}, {"format": "PNG"}]
     with shop.database.connect() as connection:
         connection.execute(
-            "insert into raw_images (collection, uri, file, content, size_bytes, version, fingerprint, metadata) "
-            "select collection, 'copy/a.png', 'copy/a.png', content, 1, '0', 'f', '{\"price\": 1}' from raw_images "
+            "insert into raw_images (collection, uri, content, size_bytes, version, fingerprint, metadata) "
+            "select collection, 'copy/a.png', content, 1, '0', 'f', '{\"price\": 1}' from raw_images "
             "where uri = 'a.png'"
         )
         connection.execute("update raw_images set metadata = '{\"price\": 12.5}' where uri = 'a.png'")
