@@ -14,7 +14,7 @@ from imagerag_assets.settings import Limits
 
 def decode(data: bytes, limits: Limits) -> DecodedImage:
     """The primary image of the file; a burst's other images are counted as frames. Raises nearly anything."""
-    from pillow_heif import HeifImageFile
+    from pi_heif import HeifImageFile
 
     opener: Callable[[io.BytesIO], Image.Image] = HeifImageFile
     with opener(io.BytesIO(data)) as opened:
