@@ -2,21 +2,29 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 import dagster as dg
 
 from imagerag_assets.assets.common import ProjectResource
 from imagerag_assets.automation.jobs import index_and_evaluate
-from imagerag_assets.errors import ImageragError
+from imagerag_assets.errors import ImageragError, SourceError
 from imagerag_assets.images.sources import ListedFile
 from imagerag_assets.project import Project
 from imagerag_assets.settings import SAMPLE_SCHEME
 
 MAXIMUM_ATTEMPTS = 5
 """Runs in a row for one state of the files: what fails five times waits for a person or for the next change."""
+MAXIMUM_WAIT = 10
+"""Ticks that files may go on changing before a run is asked for all the same: an upload that never rests."""
+TICK_SECONDS = 45.0
+"""Dagster ends a tick after 60 seconds, and a sensor that only ever times out tells nobody why."""
 _FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_TAG_LENGTH = 200
+RunState = Literal["none", "under way", "failed", "succeeded"]
 
 
 @dataclass(frozen=True)
@@ -27,15 +35,17 @@ class Cursor:
     attempt: int = 1
     request: int = 1
     """Counts every request ever made: files may return to a state that was asked for before."""
+    seen: Mapping[str, str] | None = None
+    """The listings of the last tick, while they differ from those that were asked for."""
+    waited: int = 0
+    """Ticks since they do."""
 
     @classmethod
     def parse(cls, text: str | None) -> "Cursor":
-        values = json.loads(text) if text else {}
-        return cls(values.get("listings", {}), values.get("attempt", 0), values.get("request", 0))
+        return cls(**json.loads(text)) if text else cls({}, 0, 0)
 
     def dump(self) -> str:
-        values = {"listings": dict(self.listings), "attempt": self.attempt, "request": self.request}
-        return json.dumps(values, sort_keys=True)
+        return json.dumps(asdict(self), sort_keys=True)
 
     @property
     def run_key(self) -> str:
@@ -44,10 +54,29 @@ class Cursor:
         return f"{digest}-{self.request}-{self.attempt}"
 
 
-def listing_fingerprint(files: Iterable[ListedFile]) -> str:
-    """A digest of names, sizes, versions and metadata in any order: no file is opened."""
+@dataclass(frozen=True)
+class Decision:
+    """What a tick does: remember `cursor`, and ask for its run unless there is a reason to `skip`."""
+
+    cursor: Cursor
+    skip: str = ""
+    changed: tuple[str, ...] = ()
+    """The collections whose files came, went or changed."""
+
+
+def listing_fingerprint(files: Iterable[ListedFile], seconds: float = TICK_SECONDS) -> str:
+    """A digest of names, sizes, versions and metadata in any order: no file is opened.
+
+    Raises `SourceError` when the listing takes longer than `seconds`.
+    """
     total = 0
-    for file in files:
+    until = time.monotonic() + seconds
+    for number, file in enumerate(files):
+        if number % 1000 == 0 and time.monotonic() > until:
+            raise SourceError(
+                f"The listing takes longer than {seconds:g} s ({number:,} files so far), too long for a sensor: switch "
+                "changed_files off and the schedule hourly_update on."
+            )
         # What is passed over brings no run; one with a version may be a sidecar.
         if file.ignored and not file.version:
             continue
@@ -57,12 +86,22 @@ def listing_fingerprint(files: Iterable[ListedFile]) -> str:
     return f"{total:032x}"
 
 
-def next_cursor(before: Cursor, listings: Mapping[str, str], last_failed: bool) -> Cursor | None:
-    """The cursor of the run to ask for, or None when there is nothing to ask for."""
-    if dict(before.listings) != dict(listings):
-        return Cursor(listings, 1, before.request + 1)
-    again = last_failed and before.attempt < MAXIMUM_ATTEMPTS
-    return Cursor(listings, before.attempt + 1, before.request + 1) if again else None
+def decide(before: Cursor, now: Mapping[str, str], last_run: RunState) -> Decision:
+    """Whether to ask for a run. A burst of changes is one: it is over when two ticks see the same files.
+
+    While a run that was asked for is under way no other is, so that an upload of hours does not queue hundreds.
+    """
+    if dict(now) == dict(before.listings):
+        if last_run == "failed" and before.attempt < MAXIMUM_ATTEMPTS:
+            return Decision(Cursor(now, before.attempt + 1, before.request + 1))
+        return Decision(replace(before, seen=None, waited=0), "No file came, went or changed.")
+    if last_run == "under way":
+        return Decision(replace(before, seen=now), "Files changed; the last run is still under way.")
+    settled = before.seen is not None and dict(before.seen) == dict(now)
+    if not settled and before.waited < MAXIMUM_WAIT:
+        return Decision(replace(before, seen=now, waited=before.waited + 1), "Files are changing; waiting for the end.")
+    changed = {name for name in {*now, *before.listings} if now.get(name) != before.listings.get(name)}
+    return Decision(Cursor(now, 1, before.request + 1), changed=tuple(sorted(changed)))
 
 
 def current_listings(project: Project) -> dict[str, str]:
@@ -78,7 +117,10 @@ def current_listings(project: Project) -> dict[str, str]:
 @dg.sensor(
     job=index_and_evaluate,
     minimum_interval_seconds=60,
-    description="Asks for a run when a file of any collection came, went or changed; again when that run failed.",
+    description=(
+        "Asks for a run when files of any collection came, went or changed and rest; again when that run failed. "
+        "For sources that take longer than a tick to list there is the schedule hourly_update."
+    ),
 )
 def changed_files(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
     try:
@@ -86,17 +128,23 @@ def changed_files(context: dg.SensorEvaluationContext, project: ProjectResource)
     except ImageragError as error:
         return dg.SkipReason(str(error))
     before = Cursor.parse(context.cursor)
-    after = next_cursor(before, listings, _last_run_failed(context.instance, before))
-    if after is None:
-        return dg.SkipReason("No file came, went or changed.")
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=after.run_key)], cursor=after.dump())
+    decision = decide(before, listings, _last_run(context.instance, before))
+    cursor = decision.cursor.dump()
+    if decision.skip:
+        return dg.SensorResult(skip_reason=decision.skip, cursor=cursor)
+    tags = {"imagerag/changed": ",".join(decision.changed)[:_TAG_LENGTH]} if decision.changed else {}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=decision.cursor.run_key, tags=tags)], cursor=cursor)
 
 
-def _last_run_failed(instance: dg.DagsterInstance, cursor: Cursor) -> bool:
+def _last_run(instance: dg.DagsterInstance, cursor: Cursor) -> RunState:
     if cursor.attempt == 0:
-        return False
+        return "none"
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": cursor.run_key}), limit=1)
-    return bool(runs) and runs[0].status in _FAILED
+    if not runs:
+        return "none"
+    if runs[0].status in _FAILED:
+        return "failed"
+    return "succeeded" if runs[0].is_finished else "under way"
 
 
 SENSORS = [changed_files]

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from imagerag_assets.assets.common import ProjectResource
 from imagerag_assets.automation.sensors import (
     MAXIMUM_ATTEMPTS,
+    MAXIMUM_WAIT,
     Cursor,
     changed_files,
     current_listings,
+    decide,
     listing_fingerprint,
-    next_cursor,
 )
+from imagerag_assets.errors import SourceError
 from imagerag_assets.images.sources import ListedFile
 from imagerag_assets.project import open_project
 from imagerag_assets_tests.pictures import draw, write_pictures
@@ -50,9 +52,9 @@ def test_a_file_of_the_same_size_and_another_time_shows() -> None:
     assert len(seen | {listing_fingerprint([ListedFile("a.png", 6, "1")])}) == 3
 
 
-@given(listings, st.integers(0, 5))
-def test_a_cursor_survives_its_text(found: dict[str, str], attempt: int) -> None:
-    cursor = Cursor(found, attempt)
+@given(listings, st.integers(0, 5), st.none() | listings)
+def test_a_cursor_survives_its_text(found: dict[str, str], attempt: int, seen: dict[str, str] | None) -> None:
+    cursor = Cursor(found, attempt, 3, seen, 2)
     assert Cursor.parse(cursor.dump()) == cursor
 
 
@@ -61,18 +63,46 @@ def test_without_a_cursor_nothing_was_asked_for_yet() -> None:
 
 
 @given(listings, listings, st.integers(0, 7), st.booleans())
-def test_a_run_is_asked_for_when_the_listing_is_another_or_the_last_run_failed(
+def test_a_run_is_asked_for_when_files_changed_and_rest_or_the_last_run_failed(
     before: dict[str, str], now: dict[str, str], attempt: int, failed: bool
 ) -> None:
-    after = next_cursor(Cursor(before, attempt), now, failed)
+    decision = decide(Cursor(before, attempt, seen=now), now, "failed" if failed else "succeeded")
     if before != now:
-        assert after == Cursor(now, 1, 2)
-        assert after.run_key != Cursor(before, attempt).run_key
+        assert decision.cursor == Cursor(now, 1, 2)
+        assert not decision.skip
+        assert set(decision.changed) == {name for name in "abc" if before.get(name) != now.get(name)}
     elif failed and attempt < MAXIMUM_ATTEMPTS:
-        assert after == Cursor(now, attempt + 1, 2)
-        assert after.run_key != Cursor(before, attempt).run_key
+        assert decision.cursor == Cursor(now, attempt + 1, 2)
+        assert not decision.skip
     else:
-        assert after is None
+        assert decision.skip
+    if not decision.skip:
+        assert decision.cursor.run_key != Cursor(before, attempt).run_key
+
+
+def test_a_burst_of_changes_is_one_run_and_an_upload_without_end_is_not_waited_for_for_ever() -> None:
+    cursor, requests = Cursor({"a": "0"}, 1, 1), 0
+    for number in range(1, 100):
+        decision = decide(cursor, {"a": str(min(number, 5))}, "succeeded")
+        cursor, requests = decision.cursor, requests + (not decision.skip)
+    assert (requests, cursor) == (1, Cursor({"a": "5"}, 1, 2))
+
+    requests = 0
+    for number in range(100, 200):
+        decision = decide(cursor, {"a": str(number)}, "succeeded")
+        cursor, requests = decision.cursor, requests + (not decision.skip)
+    assert requests == 100 // (MAXIMUM_WAIT + 1)
+
+
+def test_while_a_run_is_under_way_no_other_is_asked_for() -> None:
+    waiting = decide(Cursor({"a": "0"}, 1, 1, seen={"a": "1"}), {"a": "1"}, "under way")
+    assert waiting.skip
+    assert not decide(waiting.cursor, {"a": "1"}, "succeeded").skip
+
+
+def test_a_listing_that_takes_too_long_says_what_to_use_instead() -> None:
+    with pytest.raises(SourceError, match="hourly_update"):
+        listing_fingerprint((ListedFile(str(number), 1, "1") for number in range(5000)), seconds=0)
 
 
 @pytest.fixture
@@ -102,6 +132,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def tick(instance: dg.DagsterInstance, settings: Path, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+    """One tick; where it only waits for the files to rest, the next one too."""
+    result = one_tick(instance, settings, cursor)
+    waits = isinstance(result, dg.SensorResult) and "waiting for the end" in str(result.skip_reason)
+    return one_tick(instance, settings, result.cursor) if waits and isinstance(result, dg.SensorResult) else result
+
+
+def one_tick(instance: dg.DagsterInstance, settings: Path, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
     context = dg.build_sensor_context(
         instance=instance, cursor=cursor, resources={"project": ProjectResource(settings_file=str(settings))}
     )
@@ -119,6 +156,10 @@ def asked(result: dg.SensorResult | dg.SkipReason) -> tuple[str, str]:
     return request.run_key, result.cursor
 
 
+def skipped(result: dg.SensorResult | dg.SkipReason) -> bool:
+    return isinstance(result, dg.SkipReason) or bool(result.skip_reason)
+
+
 def ended(instance: dg.DagsterInstance, run_key: str, status: dg.DagsterRunStatus) -> None:
     create_run_for_test(instance, tags={"dagster/run_key": run_key}, status=status)
 
@@ -127,7 +168,7 @@ def test_the_first_tick_asks_and_the_second_does_not(instance: dg.DagsterInstanc
     key, cursor = asked(tick(instance, settings, None))
     for status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS):
         ended(instance, key, status)
-        assert isinstance(tick(instance, settings, cursor), dg.SkipReason)
+        assert skipped(tick(instance, settings, cursor))
 
 
 def test_a_file_that_came_changed_or_went_asks_again(
@@ -144,7 +185,7 @@ def test_a_file_that_came_changed_or_went_asks_again(
     (folder / "new.png").unlink()
     key, cursor = asked(tick(instance, settings, cursor))
     assert len({*keys}) == 3
-    assert isinstance(tick(instance, settings, cursor), dg.SkipReason)
+    assert skipped(tick(instance, settings, cursor))
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
@@ -156,7 +197,7 @@ def test_a_failed_run_is_asked_for_again_with_a_fresh_run_key(
     second, cursor = asked(tick(instance, settings, cursor))
     assert second != first
     ended(instance, second, dg.DagsterRunStatus.SUCCESS)
-    assert isinstance(tick(instance, settings, cursor), dg.SkipReason)
+    assert skipped(tick(instance, settings, cursor))
 
 
 def test_a_source_that_is_gone_is_told_and_forgets_nothing(
@@ -164,11 +205,11 @@ def test_a_source_that_is_gone_is_told_and_forgets_nothing(
 ) -> None:
     _, cursor = asked(tick(instance, settings, None))
     folder.rename(folder.parent / "away")
-    skipped = tick(instance, settings, cursor)
-    assert isinstance(skipped, dg.SkipReason)
-    assert "collections.shop.source" in str(skipped.skip_message)
+    told = tick(instance, settings, cursor)
+    assert isinstance(told, dg.SkipReason)
+    assert "collections.shop.source" in str(told.skip_message)
     (folder.parent / "away").rename(folder)
-    assert isinstance(tick(instance, settings, cursor), dg.SkipReason)
+    assert skipped(tick(instance, settings, cursor))
 
 
 def test_a_tick_does_not_draw_the_sample_corpus(settings: Path, tmp_path: Path) -> None:
