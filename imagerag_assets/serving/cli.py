@@ -84,13 +84,19 @@ def search(
     image: Annotated[Path | None, typer.Option(help="A picture to look for, alone or with the text.")] = None,
     method: Annotated[Method, typer.Option(help="The leg to search by, or how to fuse them.")] = "hybrid",
     collection: Annotated[list[str] | None, typer.Option(help="Only in these collections.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="A condition on the results: category=mug, date>=2024-05. Repeatable.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 10,
+    offset: Annotated[int, typer.Option(min=0, max=10_000, help="Results to skip, for the next page.")] = 0,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare with every image, without the vector index.")] = False,
     settings: SettingsFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Search the live index by words, by a picture, or by both."""
-    from imagerag_assets.errors import SettingsError
+    from imagerag_assets.errors import ItemError, SettingsError
     from imagerag_assets.images.decode import decode
+    from imagerag_assets.retrieval.filters import parse_conditions
     from imagerag_assets.retrieval.search import Query
     from imagerag_assets.retrieval.search import search as run
 
@@ -101,13 +107,19 @@ def search(
     if image is not None:
         if not image.is_file():
             raise SettingsError(f"--image: there is no file {image}.")
-        picture = decode(image.read_bytes(), project.settings.limits).image
-    found = run(project, Query(text, picture), method=method, collections=tuple(collection or ()), limit=limit)
+        try:
+            picture = decode(image.read_bytes(), project.settings.limits).image
+        except ItemError as error:
+            raise SettingsError(f"--image: {image} cannot be used: {error}") from None
+    found = run(
+        project, Query(text, picture), method=method, collections=tuple(collection or ()),
+        where=parse_conditions(where or ()), limit=limit, offset=offset, exact=exact,
+    )  # fmt: skip
     if as_json:
         print(json.dumps([asdict(result) for result in found], ensure_ascii=False, indent=2))
         return
     table = Table("", "score", "image", "legs (rank)", "description")
-    for rank, result in enumerate(found, start=1):
+    for rank, result in enumerate(found, start=offset + 1):
         legs = " ".join(f"{leg}:{one.rank}" for leg, one in result.legs.items())
         more = f" (+{len(result.duplicates)} duplicates)" if result.duplicates else ""
         image_name = _plain(f"{result.collection}/{result.uri}{more}")

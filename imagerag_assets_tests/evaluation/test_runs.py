@@ -140,7 +140,7 @@ def change_index(project: Project) -> None:
         connection.execute(sql.SQL("update {} set digest = md5(digest)").format(images))
 
 
-@pytest.mark.parametrize(("damage", "reason"), [(None, "No such file"), (b"no picture", "no image format")])
+@pytest.mark.parametrize(("damage", "reason"), [(None, "No such file"), (b"no picture", "is text, not an image")])
 def test_an_example_that_cannot_be_used_is_told_with_its_file(
     shop: Project, tmp_path: Path, damage: bytes | None, reason: str
 ) -> None:

@@ -128,8 +128,8 @@ def test_a_folder_becomes_an_index_that_is_searched_and_measured(imagerag: Run, 
     page.save(root / "shop" / "invoice.png")
     first = imagerag("materialize", "--settings", settings)
     assert first.code == 0, first.text
-    # Seven pictures, each for its description and for its only tile.
-    assert "the models saw 14 images" in first.text
+    # Seven pictures, each for its description and for its only tile; the wide invoice has three tiles more.
+    assert "the models saw 17 images" in first.text
     assert "raw_images 7, " in first.text
     assert "pgvector_index: 7 new" in first.text
     assert "Traceback" not in first.text
@@ -143,6 +143,12 @@ def test_a_folder_becomes_an_index_that_is_searched_and_measured(imagerag: Run, 
     assert found[0]["uri"] == "invoice.png"
     assert found[0]["legs"]["text"]["rank"] == 1
     assert found[0]["collection"] == "shop"
+
+    everything = ("search", "picture", "--json", "--settings", settings)
+    pages = [json.loads(imagerag(*everything, "--limit", "4", "--offset", at).out) for at in ("0", "4")]
+    assert len({one["uri"] for page in pages for one in page}) == 7
+    only = json.loads(imagerag(*everything, "--where", "uri~voice", "--where", "format=PNG", "--exact").out)
+    assert [one["uri"] for one in only] == ["invoice.png"]
 
     picture = root / "query.png"
     draw(4).save(picture)
@@ -271,8 +277,9 @@ def test_a_search_that_cannot_be_is_told(imagerag: Run, write: Callable[..., str
     is_one_message(imagerag("search", "--settings", settings), "Nothing to look for", "--image")
     is_one_message(imagerag("search", "mug", "--settings", settings), "no live index yet", "imagerag materialize")
     is_one_message(imagerag("search", "mug", "--collection", "attic", "--settings", settings), "'attic'", "shop")
+    is_one_message(imagerag("search", "mug", "--where", "width", "--settings", settings), "'width'", "width>=1000")
     is_one_message(imagerag("search", "--image", "none.png", "--settings", settings), "--image", "no file none.png")
-    is_one_message(imagerag("search", "--image", "broken.png", "--settings", settings), "no image format")
+    is_one_message(imagerag("search", "--image", "broken.png", "--settings", settings), "broken.png", "text, not")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def write_images(connection: Connection, names: str, links: Sequence[str] = ()) 
     """Images shop/a.png, shop/b.png, …, the first the largest, with a pair for every two letters of `links`."""
     for number, name in enumerate(names):
         connection.execute(
-            "insert into raw_images (collection, uri, content, size_bytes, modified_ns, fingerprint) "
+            "insert into raw_images (collection, uri, content, size_bytes, version, fingerprint) "
             "values ('shop', %s, %s, 1, 1, '')",
             (f"{name}.png", content(name)),
         )
