@@ -74,7 +74,7 @@ def materialize(
         for name in config.collections:
             opened.settings.collection(name)
         selection = Selection(tuple(config.collections), tuple(config.shards))
-        report = run(opened, RunOptions(selection, progress_to_log(context)))
+        report = run(opened, RunOptions(selection, progress_to_log(context), context.run.run_id))
         tell(context, report)
         with opened.database.connect() as connection:
             version, metadata = describe(opened, connection)

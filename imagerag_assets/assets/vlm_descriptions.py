@@ -17,7 +17,7 @@ from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import data_version
-from imagerag_assets.models.describer import DESCRIBER_VERSION
+from imagerag_assets.models.describers.zero_shot import DESCRIBER_VERSION
 from imagerag_assets.project import Project
 from imagerag_assets.stages import vlm_descriptions as stage
 
