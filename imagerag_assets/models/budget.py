@@ -34,9 +34,10 @@ class CollectionExhaustedError(BudgetExhaustedError):
 class Ledger:
     """The money of one run of one stage. Before each call something is reserved, so calls in flight cannot overspend.
 
-    A call reserves what the dearest measured call of the same model cost, or its own upper bound while none was
-    measured. When that does not fit beside the calls in flight, it waits for them; when it does not fit beside none,
-    the budget is reached: so spending ends within one call of the limit, whatever the concurrency.
+    A call reserves what the dearest call of this run cost. Before the first has come back it reserves its upper bound,
+    or what the dearest of the last calls of the same model cost if that is less. When that does not fit beside the
+    calls in flight, it waits for them; when it does not fit beside none, the budget is reached: so spending ends
+    within one call of the limit, whatever the concurrency.
     """
 
     def __init__(self, budget: Budget, stage: str, model: str, run_id: str) -> None:
@@ -50,7 +51,8 @@ class Ledger:
         """By collection: returned and not committed yet, or of unknown cost."""
         self._reserved: dict[str, Decimal] = defaultdict(Decimal)
         self._in_flight: dict[str, int] = defaultdict(int)
-        self._dearest: Decimal | None = None
+        self._dearest_now: Decimal | None = None
+        self._dearest_before: Decimal | None = None
         self._looked = 0.0
         self._changed = asyncio.Condition()
         self.reached: dict[str, str] = {}
@@ -74,8 +76,8 @@ class Ledger:
             ).fetchall()
         )
         self._spent = {"run": run, "day": day, **{_scope(name): total for name, total in collections.items()}}
-        if self._dearest is None:
-            (self._dearest,) = one_row(
+        if self._dearest_before is None:
+            (self._dearest_before,) = one_row(
                 connection.execute(
                     "select max(cost_usd) from (select cost_usd from model_calls where stage = %s and model = %s "
                     "and cost_usd > 0 order by call desc limit %s) c",
@@ -118,11 +120,12 @@ class Ledger:
                 self._reserved[collection] -= reservation.amount
                 self._in_flight[collection] -= 1
                 self._unsaved[collection] += reservation.amount if reservation.cost is None else reservation.cost
-                self._dearest = max(self._dearest or Decimal(), reservation.cost or Decimal()) or None
+                if reservation.cost:
+                    self._dearest_now = max(self._dearest_now or reservation.cost, reservation.cost)
                 self._changed.notify_all()
 
     def _amount(self, bound: Decimal) -> Decimal:
-        return bound if self._dearest is None else self._dearest
+        return self._dearest_now or min(bound, self._dearest_before or bound)
 
     def _limit(self, scope: str) -> Decimal | None:
         limits = {
