@@ -25,9 +25,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
         yield running
 
 
-Run = Callable[[], dg.ExecuteInProcessResult]
-
-
 @pytest.fixture
 def settings(tmp_path: Path, new_database_url: Callable[[], str], server: FaultServer) -> Path:
     folder = write_colours(tmp_path / "shop", 6)
@@ -99,6 +96,7 @@ def test_neither_the_runs_log_nor_its_failure_holds_the_key(
 ) -> None:
     spills = [answer(json.dumps({"general": KEY})), fails(401, f"wrong key {KEY}", www_authenticate=KEY)]
     server.plan = lambda number, _request: spills[min(number, 1)]
+    (tmp_path / "home").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
         result = run(settings, instance)
         assert not result.success
