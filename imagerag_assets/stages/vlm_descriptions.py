@@ -193,13 +193,12 @@ def _told(
     on_saved: Callable[[Connection, str, Decimal | None], None],
 ) -> Work:
     """The work of a describer that answers image by image: every call a row, every answer in its row's transaction."""
-    told = {context_key(collection.context): collection.context for collection in project.settings.collections}
     model = project.settings.models.describer.model or ""
 
     def work(items: Sequence[Item]) -> Iterator[Done]:
         by_key = {item.item: item for item in items}
         calls: dict[str, list[Call]] = defaultdict(list)
-        for reply in replies([_subject(project, item, told[item.context]) for item in items]):
+        for reply in replies([subject_of(project, item) for item in items]):
             key, call = reply.subject.key, reply.call
             if call is not None:
                 calls[key].append(call)
@@ -232,7 +231,9 @@ def _saver(
     return save
 
 
-def _subject(project: Project, item: Item, context: str) -> Subject:
+def subject_of(project: Project, item: Item) -> Subject:
+    """A candidate as a describer sees it. Collections of one key have one context, so any of them tells it."""
+    context = project.settings.collection(item.collection).context
     return Subject(item.item, item.collection, context, item.ocr, lambda: load_image(project, item))
 
 

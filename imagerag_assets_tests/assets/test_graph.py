@@ -33,7 +33,10 @@ STAGES = {
     "pgvector_index",
 }
 OURS = STAGES | {"benchmark_queries", "retrieval_runs", "eval_report"}
-DBT = {"stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics"}
+DBT = {
+    "stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics", "cost_by_model",
+    "cost_by_day",
+}  # fmt: skip
 COUNTS = {"new", "updated", "removed", "skipped", "failed", "pending", "seconds", "rate_per_second", "cost_usd"}
 PICTURES = 12
 

@@ -108,6 +108,7 @@ def load_local_describer(settings: Describer, device: str, allow_remote_code: bo
     code of its own and that is not allowed.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     hide_loading_bars()
@@ -119,7 +120,12 @@ def load_local_describer(settings: Describer, device: str, allow_remote_code: bo
         dtype = torch.float32 if device == "cpu" else "auto"
         model: Any = AutoModelForImageTextToText.from_pretrained(place, dtype=dtype, **options)
         model.to(device).eval()
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, ImportError):
+            raise ModelError(
+                f"{_SETTING}: {place} needs a package that is not installed: {' '.join(str(error).split())[:160]} … "
+                "The processors of Qwen-VL and InternVL need torchvision, in the build that fits your torch."
+            ) from error
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{_SETTING}: {place} cannot be loaded as an image-text-to-text model: {said} Name a folder or hub id of "
