@@ -31,8 +31,17 @@ class OwnLoop:
         self._thread.shutdown()
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Wait for one coroutine."""
-        return self._thread.submit(self._runner.run, work).result()
+        """Wait for one coroutine. Interrupted, it gives up what it waits for: an answer may be minutes away."""
+        waiting = self._thread.submit(self._runner.run, work)
+        try:
+            return waiting.result()
+        finally:
+            if not waiting.done():
+                self._runner.get_loop().call_soon_threadsafe(self._cancel_all)
+
+    def _cancel_all(self) -> None:
+        for task in asyncio.all_tasks(self._runner.get_loop()):
+            task.cancel()
 
     def iterate(self, source: AsyncIterator[_T]) -> Iterator[_T]:
         """The results of `source`, one by one."""

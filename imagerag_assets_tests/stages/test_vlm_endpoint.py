@@ -120,6 +120,25 @@ def test_equal_bytes_are_described_once_per_context(
     assert sum('"Parts."' in data for data in told) == sum('"Swatches of paint."' in data for data in told) == 4
 
 
+def test_another_context_and_another_text_describe_anew_what_they_concern(
+    make_project: MakeProject, server: FaultServer, tmp_path: Path
+) -> None:
+    folder = write_colours(tmp_path / "shop", 3)
+    project = ready(make_project, folder, server)
+    vlm_descriptions.run(project, RunOptions())
+    read_by_hand(project, texts={"0001.png": "TOTAL 12 EUR"})
+    report = vlm_descriptions.run(project, RunOptions())
+    assert (report.updated, len(server.requests)) == (1, 4)
+    assert "TOTAL 12 EUR" in server.requests[-1].data
+
+    collections = [{"name": "shop", "source": str(folder), "context": "Paint."}]
+    url = project.settings.database.url
+    told = make_project({}, url=url, collections=collections, models=endpoint(server.url))
+    assert vlm_descriptions.run(told, RunOptions()).new == 3
+    larger = make_project({}, url=url, collections=collections, models=endpoint(server.url, detail="high"))
+    assert vlm_descriptions.run(larger, RunOptions()).updated == 3
+
+
 def test_what_is_sent_has_the_settings_size_and_its_true_type(
     make_project: MakeProject, server: FaultServer, tmp_path: Path
 ) -> None:
