@@ -199,6 +199,7 @@ def test_everything_is_materialized_and_every_check_passes(runs: Runs) -> None:
     ours = {key for key in runs.first.checks if key.partition(".")[0] in STAGES}
     assert ours == {
         "raw_images.quarantine_is_small",
+        "vlm_descriptions.budget_not_reached",
         "pgvector_index.index_is_complete",
         *(f"{stage}.no_failed_items" for stage in STAGES - {"raw_images", "deduped_set", "pgvector_index"}),
     }

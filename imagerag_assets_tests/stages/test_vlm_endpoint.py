@@ -23,6 +23,7 @@ from PIL import Image
 from imagerag_assets.database.connection import one_row
 from imagerag_assets.errors import ModelError, SettingsError, StageError
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.settings import load_settings
 from imagerag_assets.stages import vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
@@ -36,6 +37,7 @@ from imagerag_assets_tests.stages.described import (
     read_by_hand,
     write_colours,
 )
+from imagerag_assets_tests.stages.graph import run_all
 
 
 @pytest.fixture
@@ -510,6 +512,26 @@ def test_a_killed_run_repeats_no_paid_call(make_project: MakeProject, server: Fa
     report = vlm_descriptions.run(project, RunOptions())
     assert report.new == images - kept
     assert len(server.requests) == asked + images - kept
+
+
+def test_each_collection_is_searched_by_what_was_said_in_its_context(
+    make_project: MakeProject, server: FaultServer, tmp_path: Path
+) -> None:
+    folder = write_colours(tmp_path / "shop", 2)
+    collections = [
+        {"name": "parts", "source": str(folder), "context": "Parts."},
+        {"name": "paint", "source": str(folder), "context": "Paint."},
+    ]
+    project = make_project({}, collections=collections, models=endpoint(server.url))
+    server.plan = lambda _number, request: answer(
+        json.dumps({**GOOD, "general_description": "A gearwheel." if '"Parts."' in request.data else "A swatch."})
+    )
+    reports = run_all(project)
+    assert (reports["vlm_descriptions"].new, reports["description_embeddings"].new) == (4, 4)
+    for name, said in (("parts", "A gearwheel."), ("paint", "A swatch.")):
+        found = search(project, Query("gearwheel or swatch"), method="text", collections=(name,))
+        assert {result.description.splitlines()[0] for result in found} == {said}
+    assert sum(report.worked for report in run_all(project).values()) == 0
 
 
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path) -> None:
