@@ -22,7 +22,7 @@ from imagerag_assets.errors import ImageragError, ItemError, ModelError
 from imagerag_assets.models.budget import CollectionExhaustedError, Ledger
 from imagerag_assets.models.calls import Call, Outcome, Tokens
 from imagerag_assets.models.describers import Description, Reply, Subject
-from imagerag_assets.models.describers.faults import Fault, explain, final_error
+from imagerag_assets.models.describers.faults import LONGEST_WAIT_SECONDS, Fault, explain, final_error
 from imagerag_assets.models.describers.pace import Pace
 from imagerag_assets.models.describers.picture import SentPicture, prepare
 from imagerag_assets.models.describers.presets import PRESETS
@@ -154,9 +154,12 @@ class EndpointDescriber:
                 messages = [*messages, *_repair(answered.text, fault)]
             else:
                 error = final_error(fault, self._where, self._model)
-                await put(Reply(subject, call, error=error if isinstance(error, ItemError) else None))
                 if not isinstance(error, ItemError):
-                    raise error
+                    # First of all: nobody starts another call while this one is written down.
+                    self._ending = self._ending or error
+                await put(Reply(subject, call, error=error if isinstance(error, ItemError) else None))
+                return
+            if self._ending is not None:
                 return
 
     async def _ask(self, messages: Messages, collection: str, bound: Decimal, attempt: int) -> _Answered:
@@ -167,9 +170,9 @@ class EndpointDescriber:
             latency = round((time.monotonic() - before) * 1000, 1)
             cost = self._cost(tokens, fault)
             reservation.cost = cost if cost is not None or self._preset.price_provider else Decimal()
-            if fault and fault.outcome == "rate_limited":
-                wait = fault.wait_seconds if fault.wait_seconds is not None else _back_off(attempt)
-                self._pace.slow_down(started, wait)
+            if fault and (fault.outcome == "rate_limited" or fault.wait_seconds is not None):
+                wait = _back_off(attempt) if fault.wait_seconds is None else fault.wait_seconds
+                self._pace.slow_down(started, min(wait, LONGEST_WAIT_SECONDS))
             outcome: Outcome = fault.outcome if fault else "ok"
             call = Call(self._settings.preset, self._model, attempt, outcome, tokens, cost, latency)
         return _Answered(call, text, fault=fault)
