@@ -92,7 +92,7 @@ def _price_of_one(
     def by_rule(item: Item) -> tuple[int, int, Decimal | None]:
         subject = subject_of(project, item)
         size = fit((item.width, item.height), describer.sent_side)
-        tokens = expected_tokens_in(describer, len(data_message(subject)), size)
+        tokens = expected_tokens_in(describer, len(data_message(subject.context, subject.ocr)), size)
         expected = min(_TYPICAL_TOKENS_OUT, describer.max_output_tokens)
         return tokens, expected, cost_usd(provider, describer.model or "", tokens, expected)
 

@@ -212,7 +212,10 @@ class EndpointDescriber:
         image: dict[str, Any] = {"url": picture.url}
         if self._preset.image_detail:
             image["detail"] = self._settings.detail
-        content = [{"type": "text", "text": data_message(subject)}, {"type": "image_url", "image_url": image}]
+        content = [
+            {"type": "text", "text": data_message(subject.context, subject.ocr)},
+            {"type": "image_url", "image_url": image},
+        ]
         return [{"role": "system", "content": instructions()}, {"role": "user", "content": content}]
 
     def _request(self, messages: Messages) -> dict[str, Any]:
@@ -230,7 +233,9 @@ class EndpointDescriber:
 
     def _bound(self, subject: Subject, picture: SentPicture) -> Decimal:
         """What a call for this image costs at most; 0 where the model has no price, which no budget allows."""
-        tokens = expected_tokens_in(self._settings, len(data_message(subject)), (picture.width, picture.height))
+        tokens = expected_tokens_in(
+            self._settings, len(data_message(subject.context, subject.ocr)), (picture.width, picture.height)
+        )
         cost = cost_usd(self._preset.price_provider, self._model, tokens, self._settings.max_output_tokens)
         return cost or Decimal()
 

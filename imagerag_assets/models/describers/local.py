@@ -54,7 +54,10 @@ class LocalDescriber:
     def _converse(self, subject: Subject, image: Image.Image) -> Iterator[Reply]:
         messages: list[dict[str, Any]] = [
             {"role": "system", "content": [_said(instructions())]},
-            {"role": "user", "content": [{"type": "image", "image": image}, _said(data_message(subject))]},
+            {
+                "role": "user",
+                "content": [{"type": "image", "image": image}, _said(data_message(subject.context, subject.ocr))],
+            },
         ]
         fault = ""
         for attempt in (1, 2):

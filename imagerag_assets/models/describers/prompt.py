@@ -7,7 +7,6 @@ from functools import cache
 from importlib import resources
 
 from imagerag_assets.database.stages import fingerprint
-from imagerag_assets.models.describers import Subject
 from imagerag_assets.models.describers.schema import JSON_SCHEMA
 
 _OCR_LIMIT = 4000
@@ -23,15 +22,15 @@ def instructions() -> str:
 @cache
 def prompt_digest() -> str:
     """Changes when the instructions, the data's form or the answer's schema do."""
-    sample = Subject("", "", "c", "o" * (_OCR_LIMIT + 1), lambda: NotImplemented)
-    return fingerprint(instructions=instructions(), data=data_message(sample), schema=JSON_SCHEMA)
+    sample = data_message("context", "o" * (_OCR_LIMIT + 1))
+    return fingerprint(instructions=instructions(), data=sample, schema=JSON_SCHEMA)
 
 
-def data_message(subject: Subject) -> str:
+def data_message(context: str, ocr: str) -> str:
     """What is known of one image, as data: no word of it can close its tag or begin another."""
     return (
-        f"<collection>{_as_data(subject.context)}</collection>\n"
-        f"<ocr_text>{_as_data(subject.ocr[:_OCR_LIMIT])}</ocr_text>\n"
+        f"<collection>{_as_data(context)}</collection>\n"
+        f"<ocr_text>{_as_data(ocr[:_OCR_LIMIT])}</ocr_text>\n"
         "Describe the image."
     )
 
