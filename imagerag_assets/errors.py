@@ -35,6 +35,10 @@ class StageError(ImageragError):
     """Every item of a batch failed the same way, so the fault is not the items'."""
 
 
+class BudgetExhaustedError(ImageragError):
+    """The next call of a paid model may cost more than the budget has left. The stage ends; the rest stays pending."""
+
+
 class QueryError(ImageragError):
     """A search asks for something that makes no sense: nothing at all, a filter of unknown form, a page too far."""
 
@@ -53,3 +57,7 @@ class ItemError(ImageragError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class ServiceError(ItemError):
+    """A service gave no usable answer for one image after several tries. When it gives none for any, it is at fault."""

@@ -11,6 +11,7 @@ from imagerag_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from imagerag_assets.images.sources import Source
+    from imagerag_assets.models.describers.local import LocalDescriber
     from imagerag_assets.models.dual_encoder import DualEncoder
     from imagerag_assets.models.text_encoder import TextEncoder
 
@@ -54,6 +55,19 @@ class Project:
     def text_encoder_identity(self) -> str:
         """Changes when the text model's weights do. Loads nothing."""
         return _text_encoder_identity(self.settings.models.text, self.settings.models.text_revision)
+
+    def local_describer(self) -> LocalDescriber:
+        """The vision model of the settings in this process, loaded once. Raises `ModelError`."""
+        from imagerag_assets.models.describers.local import load_local_describer
+
+        models = self.settings.models
+        return load_local_describer(models.describer, models.device, models.allow_remote_code)
+
+    def describer_identity(self) -> str:
+        """Changes when the weights of the vision model in this process do. Loads nothing."""
+        from imagerag_assets.models.describers.local import find_local_model
+
+        return find_local_model(self.settings.models.describer).identity
 
     def source(self, collection: str) -> Source:
         """Where that collection's files are, opened once. Raises `SourceError`."""

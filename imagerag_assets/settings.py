@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -124,6 +124,42 @@ class DatabaseSettings(_Section):
         return value
 
 
+class Describer(_Section):
+    """Who describes the images: zero-shot tags, a vision model behind an OpenAI-compatible URL, or one in process."""
+
+    kind: Literal["zero_shot", "endpoint", "local"] = "zero_shot"
+    preset: Literal["openai", "anthropic", "gemini", "vllm", "ollama", "compatible"] = "compatible"
+    """For an endpoint: whose it is. `compatible` is any other server that speaks the OpenAI protocol."""
+    base_url: str | None = Field(default=None, pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$")
+    """None: the preset's own."""
+    model: str | None = None
+    """The endpoint's name of the model; for `local` a folder or a hub id."""
+    revision: str | None = None
+    """Of a local model from the hub."""
+    detail: Literal["low", "high"] = "low"
+    longest_side: int | None = Field(default=None, ge=64, le=8192)
+    """Pixels of the image that is sent; None: 512 at low detail, 1536 at high."""
+    max_output_tokens: int = Field(default=800, ge=16, le=100_000)
+    concurrency: int = Field(default=8, ge=1, le=256)
+    timeout_seconds: float = Field(default=90.0, gt=0.0)
+    requests_per_minute: float | None = Field(default=None, gt=0.0)
+    key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Name of the environment variable that holds the key; None: the preset's own. The key is never a setting."""
+
+    @model_validator(mode="after")
+    def _model_is_named(self) -> Describer:
+        if self.kind != "zero_shot" and not self.model:
+            raise ValueError(f"describer.kind {self.kind} needs describer.model, the name of a vision model")
+        if self.kind == "endpoint" and self.preset == "compatible" and self.base_url is None:
+            raise ValueError("describer.kind endpoint needs describer.base_url, or a preset other than compatible")
+        return self
+
+    @property
+    def sent_side(self) -> int:
+        """Longest side of the image that is sent, in pixels."""
+        return self.longest_side or (512 if self.detail == "low" else 1536)
+
+
 class Models(_Section):
     image_text: str = BUNDLED
     """Image–text dual encoder: `bundled`, a local folder, or a hub id."""
@@ -131,7 +167,7 @@ class Models(_Section):
     text: str = BUNDLED
     """Text encoder of the description space: `bundled` (all-MiniLM-L6-v2), a local folder, or a hub id."""
     text_revision: str | None = None
-    describer: Literal["zero_shot"] = "zero_shot"
+    describer: Describer = Describer()
     vocabulary: Path | None = None
     """A YAML file of words for the zero-shot describer; None is the one that comes with the package."""
     device: Literal["cpu", "cuda", "mps"] = "cpu"
@@ -228,6 +264,20 @@ class Retries(_Section):
     first_wait_seconds: float = Field(default=60.0, ge=0.0)
 
 
+class Budget(_Section):
+    """What calls of paid models may cost, in USD. None: no limit."""
+
+    run_usd: float | None = Field(default=None, ge=0.0)
+    day_usd: float | None = Field(default=None, ge=0.0)
+    """Per calendar day in UTC, over all runs."""
+    collections_usd: dict[str, Annotated[float, Field(ge=0.0)]] = {}
+    """By collection, over all time."""
+
+    @property
+    def limited(self) -> bool:
+        return self.run_usd is not None or self.day_usd is not None or bool(self.collections_usd)
+
+
 def sample_collections() -> tuple[Collection, ...]:
     """The four collections of the sample corpus, each with its benchmark."""
     contexts = {
@@ -257,6 +307,7 @@ class Settings(_Section):
     dedup: Dedup = Dedup()
     index: Index = Index()
     retries: Retries = Retries()
+    budget: Budget = Budget()
 
     @field_validator("models")
     @classmethod
@@ -277,6 +328,8 @@ class Settings(_Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"collections: the name {twice[0]!r} is used twice")
+        if unknown := sorted(set(self.budget.collections_usd) - set(names)):
+            raise ValueError(f"budget.collections_usd: there is no collection {unknown[0]!r}")
         return self
 
     @property

@@ -95,7 +95,7 @@ def materialize(
         chosen = selection or Selection()
         for name in chosen.collections:
             opened.settings.collection(name)
-        report = run(opened, RunOptions(chosen, progress_to_log(context)))
+        report = run(opened, RunOptions(chosen, progress_to_log(context), run_id=context.run.run_id))
         tell(context, report)
         with opened.database.connect() as connection:
             version, metadata = describe(opened, connection)

@@ -89,6 +89,21 @@ def nothing_lost(project: ProjectResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
+    asset="vlm_descriptions",
+    name="budget_not_reached",
+    description="The last run did not end because a budget was reached. Warns, and never blocks.",
+)
+def budget_not_reached(project: ProjectResource) -> dg.AssetCheckResult:
+    with clear_failure(), project.open().database.connect() as connection:
+        stop = connection.execute("select reason, at from budget_stops where stage = 'vlm_descriptions'").fetchone()
+    return dg.AssetCheckResult(
+        passed=stop is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"reason": stop[0], "since": stop[1].isoformat(timespec="seconds")} if stop else {},
+    )
+
+
+@dg.asset_check(
     asset="pgvector_index",
     name="index_is_complete",
     blocking=True,
@@ -103,6 +118,7 @@ def index_is_complete(project: ProjectResource) -> dg.AssetCheckResult:
 CHECKS: list[dg.AssetChecksDefinition] = [
     quarantine_is_small,
     nothing_lost,
+    budget_not_reached,
     index_is_complete,
     *(failure_check(stage) for stage in _STAGES),
 ]

@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg.rows import namedtuple_row
 
 from imagerag_assets.database.connection import Connection, Database, one_row
-from imagerag_assets.errors import ImageragError, ItemError, StageError
+from imagerag_assets.errors import BudgetExhaustedError, ImageragError, ItemError, ServiceError, StageError
 from imagerag_assets.settings import Retries
 
 
@@ -59,11 +59,16 @@ class Selection:
 
 @dataclass(frozen=True)
 class Done:
-    """What a stage's work returns for one batch: `save` writes every good item inside the batch's transaction."""
+    """What a stage's work returns for one batch: `save` writes every good item inside the batch's transaction.
+
+    Work that waits for others yields several: each is committed as it comes, and says which of the batch's `items` it
+    settles, possibly none. None means the whole batch. What no part settles stays pending.
+    """
 
     save: Callable[[Connection], None]
     failures: Mapping[str, Exception] = field(default_factory=dict)
     cost_usd: float = 0.0
+    items: frozenset[str] | None = None
 
 
 @dataclass
@@ -79,6 +84,8 @@ class StageReport:
     pending: int = 0
     seconds: float = 0.0
     cost_usd: float = 0.0
+    stopped: str = ""
+    """Why the run left things pending that it could have done: a budget that is reached."""
 
     @property
     def worked(self) -> int:
@@ -106,7 +113,7 @@ class Progress:
 
 Item = Any
 """A row of the stage's candidates as a named tuple."""
-Work = Callable[[Sequence[Item]], Done]
+Work = Callable[[Sequence[Item]], Done | Iterator[Done]]
 OnProgress = Callable[[Progress], None]
 
 
@@ -122,8 +129,10 @@ def run_stage(
 ) -> StageReport:
     """Do everything that is pending, batch by batch. Killed anywhere, the next call does the rest.
 
-    Raises `StageError` when all items of a batch of three or more fail for no reason of their own (`ItemError`): then
-    the fault is not theirs.
+    Work that raises `BudgetExhaustedError` ends the run in good order: the report says why, the rest stays pending.
+
+    Raises `StageError` when no item of a batch succeeds and three or more fail for no reason of their own
+    (`ItemError`): then the fault is not theirs.
     """
     chosen = selection or Selection()
     report = StageReport(stage.name)
@@ -137,10 +146,11 @@ def run_stage(
         while total and (batch := _next_batch(connection, stage, chosen, retries, last, batch_size)):
             last = batch[-1].item
             with _claimed(connection, stage, chosen, retries, batch) as items:
-                if items:
-                    _run_batch(connection, stage, work, items, retries, report)
-            report.seconds = time.monotonic() - started
-            on_progress(Progress(stage.name, min(total, report.worked + report.failed), total, report.seconds))
+                for _ in _run_batch(connection, stage, work, items, retries, report) if items else ():
+                    report.seconds = time.monotonic() - started
+                    on_progress(Progress(stage.name, min(total, report.worked + report.failed), total, report.seconds))
+            if report.stopped:
+                break
         report.pending = _count_pending(connection, stage, chosen)
     report.seconds = time.monotonic() - started
     return report
@@ -168,27 +178,69 @@ def _run_batch(
     items: Sequence[Item],
     retries: Retries,
     report: StageReport,
-) -> None:
+) -> Iterator[None]:
+    """Commit every part of a batch's work as it comes, and say so by a yield."""
     known = _having_older_results(connection, stage, items)
     # The work can take minutes: no transaction stays open meanwhile.
     connection.commit()
     done = work(items)
-    if len(items) >= 3 and len(done.failures) == len(items):
-        first = next(iter(done.failures.values()))
-        if not isinstance(first, ItemError):
-            raise StageError(
-                f"{stage.name}: all {len(items)} items of a batch failed, the first with "
-                f"{type(first).__name__}: {first}. Nothing was recorded; mend the cause and run again."
-            ) from first
+    # Failures that may be everyone's wait for an item that succeeds, or for the batch's end.
+    held: dict[str, Exception] = {}
+    succeeded = False
+    try:
+        for part in [done] if isinstance(done, Done) else done:
+            settled = frozenset(item.item for item in items) if part.items is None else part.items
+            good = settled - part.failures.keys()
+            succeeded = succeeded or bool(good)
+            held |= {item: error for item, error in part.failures.items() if not _is_its_own(error)}
+            _refuse_what_all_share(stage, {} if succeeded else held)
+            failures = {item: error for item, error in part.failures.items() if _is_its_own(error)}
+            if succeeded:
+                failures, held = failures | held, {}
+            _commit(connection, stage, part.save, good, failures, retries)
+            report.updated += len(known & good)
+            report.new += len(good - known)
+            report.failed += len(failures)
+            report.cost_usd += part.cost_usd
+            yield
+    except BudgetExhaustedError as reached:
+        report.stopped = str(reached)
+    if held:
+        _commit(connection, stage, lambda _connection: None, frozenset(), held, retries)
+        report.failed += len(held)
+        yield
+
+
+def _is_its_own(error: Exception) -> bool:
+    """Whether the failure is the item's, and not that of a service or of this program."""
+    return isinstance(error, ItemError) and not isinstance(error, ServiceError)
+
+
+def _refuse_what_all_share(stage: Stage, failures: Mapping[str, Exception]) -> None:
+    if len(failures) >= 3:
+        first = next(iter(failures.values()))
+        raise StageError(
+            f"{stage.name}: {len(failures)} items failed and none of their batch succeeded, the first with "
+            f"{_reason(first)}: {first} None of them was recorded as failed; mend the cause and run again."
+        ) from first
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, ItemError) else type(error).__name__
+
+
+def _commit(
+    connection: Connection,
+    stage: Stage,
+    save: Callable[[Connection], None],
+    good: frozenset[str],
+    failures: Mapping[str, Exception],
+    retries: Retries,
+) -> None:
     with connection.transaction():
-        done.save(connection)
-        _record_failures(connection, stage, done.failures, retries)
-        good = [item.item for item in items if item.item not in done.failures]
-        connection.execute("delete from stage_failures where stage = %s and item = any(%s)", (stage.name, good))
-    report.updated += len(known - done.failures.keys())
-    report.new += len(good) - len(known - done.failures.keys())
-    report.failed += len(done.failures)
-    report.cost_usd += done.cost_usd
+        save(connection)
+        _record_failures(connection, stage, failures, retries)
+        connection.execute("delete from stage_failures where stage = %s and item = any(%s)", (stage.name, list(good)))
 
 
 def _parts(stage: Stage) -> dict[str, sql.Composable]:
@@ -331,7 +383,6 @@ def _forget_failures(connection: Connection, stage: Stage) -> None:
 def _record_failures(connection: Connection, stage: Stage, failures: Mapping[str, Exception], retries: Retries) -> None:
     """Keep each failure with its attempts; the wait doubles with every one."""
     for item, error in failures.items():
-        reason = error.reason if isinstance(error, ItemError) else type(error).__name__
         connection.execute(
             """
             insert into stage_failures as f
@@ -346,11 +397,22 @@ def _record_failures(connection: Connection, stage: Stage, failures: Mapping[str
                 "stage": stage.name,
                 "item": item,
                 "fingerprint": stage.fingerprint,
-                "class": reason,
+                "class": _reason(error),
                 "message": str(error)[:2000],
                 "wait": retries.first_wait_seconds,
             },
         )
+
+
+def pending_items(
+    connection: Connection, stage: Stage, retries: Retries, selection: Selection | None = None
+) -> Iterator[Item]:
+    """What a run would try now, item by item: nothing is claimed and nothing is held in memory."""
+    query = sql.SQL(
+        f"select c.* from ({{candidates}}) c where {_SELECTED} and {_WITHOUT_RESULT} and {_NOT_WAITING}"  # noqa: S608
+    ).format(**_parts(stage))
+    with connection.cursor("pending_items", row_factory=namedtuple_row) as cursor:
+        yield from cursor.execute(query, _parameters(stage, selection, attempts=retries.attempts))
 
 
 def each(items: Sequence[Item], do: Callable[[Item], Any]) -> tuple[list[tuple[Item, Any]], dict[str, Exception]]:

@@ -1,1 +1,1 @@
-"""Models and engines behind small functions: the dual encoder, the text encoder, the describer, OCR."""
+"""Models and engines behind small functions: the encoders, the describers, OCR; what their calls cost."""

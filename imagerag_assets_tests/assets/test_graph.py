@@ -33,7 +33,10 @@ STAGES = {
     "pgvector_index",
 }
 OURS = STAGES | {"benchmark_queries", "retrieval_runs", "eval_report"}
-DBT = {"stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics"}
+DBT = {
+    "stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics", "cost_by_model",
+    "cost_by_day",
+}  # fmt: skip
 COUNTS = {"new", "updated", "removed", "skipped", "failed", "pending", "seconds", "rate_per_second", "cost_usd"}
 PICTURES = 12
 
@@ -206,6 +209,7 @@ def test_everything_is_materialized_and_every_check_passes(runs: Runs) -> None:
     assert ours == {
         "raw_images.nothing_lost",
         "raw_images.quarantine_is_small",
+        "vlm_descriptions.budget_not_reached",
         "pgvector_index.index_is_complete",
         *(f"{stage}.no_failed_items" for stage in STAGES - {"raw_images", "deduped_set", "pgvector_index"}),
     }

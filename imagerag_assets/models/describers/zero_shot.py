@@ -17,6 +17,7 @@ import yaml
 from PIL import Image
 
 from imagerag_assets.errors import SettingsError
+from imagerag_assets.models.describers import Description
 
 if TYPE_CHECKING:
     from imagerag_assets.models.checkpoints import FloatArray
@@ -38,19 +39,6 @@ class Vocabulary:
     tags_per_group: int
     minimum_probability: float
     digest: str
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a describer says of one image."""
-
-    general: str
-    key_elements: tuple[str, ...]
-    visible_text: str
-    category: str
-    tags: tuple[str, ...]
-    confidence: float | None
-    """Probability of the category against the vocabulary's others, 0–1."""
 
 
 def load_vocabulary(file: Path | None) -> Vocabulary:

@@ -1,0 +1,170 @@
+"""Spending within a budget: what was spent, what the calls in flight may cost, and whether the next call still fits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+
+from imagerag_assets.database.connection import Connection, one_row
+from imagerag_assets.errors import BudgetExhaustedError
+from imagerag_assets.settings import Budget
+
+_SECONDS_BETWEEN_LOOKS = 5.0
+"""How old the ledger's knowledge of other runs' spending may be."""
+_LAST_CALLS = 500
+
+
+@dataclass
+class Reservation:
+    """What a call in flight may cost; `cost` is set when it has returned, None when nobody knows."""
+
+    amount: Decimal
+    cost: Decimal | None = None
+
+
+class CollectionExhaustedError(BudgetExhaustedError):
+    """One collection's budget is reached; others may have something left."""
+
+
+class Ledger:
+    """The money of one run of one stage. Before each call something is reserved, so calls in flight cannot overspend.
+
+    A call reserves what the dearest call of this run cost. Before the first has come back it reserves its upper bound,
+    or what the dearest of the last calls of the same model cost if that is less. When that does not fit beside the
+    calls in flight, it waits for them; when it does not fit beside none, the budget is reached: so spending ends
+    within one call of the limit, whatever the concurrency.
+    """
+
+    def __init__(self, budget: Budget, stage: str, model: str, run_id: str) -> None:
+        self._budget = budget
+        self._stage = stage
+        self._model = model
+        self._run_id = run_id
+        self._spent: dict[str, Decimal] = {}
+        """By scope, in rows that are committed."""
+        self._unsaved: dict[str, Decimal] = defaultdict(Decimal)
+        """By collection: returned and not committed yet, or of unknown cost."""
+        self._reserved: dict[str, Decimal] = defaultdict(Decimal)
+        self._in_flight: dict[str, int] = defaultdict(int)
+        self._dearest_now: Decimal | None = None
+        self._dearest_before: Decimal | None = None
+        self._looked = 0.0
+        self._changed = asyncio.Condition()
+        self.reached: dict[str, str] = {}
+        """Scopes (`run`, `day`, a collection's name) whose budget was reached, with the sentence that says so."""
+
+    def look(self, connection: Connection) -> None:
+        """Read what was spent so far, by this run and others."""
+        run, day = one_row(
+            connection.execute(
+                "select coalesce(sum(cost_usd) filter (where run_id = %s), 0), coalesce(sum(cost_usd) filter "
+                "(where (at at time zone 'UTC')::date = (now() at time zone 'UTC')::date), 0) from model_calls "
+                "where run_id = %s or at > now() - interval '25 hours'",
+                (self._run_id, self._run_id),
+            )
+        )
+        collections: dict[str, Decimal] = dict(
+            connection.execute(
+                "select collection, sum(cost_usd) from model_calls where collection = any(%s) and cost_usd is not null "
+                "group by collection",
+                (list(self._budget.collections_usd),),
+            ).fetchall()
+        )
+        self._spent = {"run": run, "day": day, **{_scope(name): total for name, total in collections.items()}}
+        if self._dearest_before is None:
+            (self._dearest_before,) = one_row(
+                connection.execute(
+                    "select max(cost_usd) from (select cost_usd from model_calls where stage = %s and model = %s "
+                    "and cost_usd > 0 order by call desc limit %s) c",
+                    (self._stage, self._model, _LAST_CALLS),
+                )
+            )
+        self._looked = time.monotonic()
+
+    def saved(self, connection: Connection, collection: str, cost: Decimal | None) -> None:
+        """A call's row is in the transaction of `connection`: from now on the database counts it."""
+        if cost is not None:
+            self._unsaved[collection] -= cost
+            for scope in ("run", "day", _scope(collection)):
+                self._spent[scope] = self._spent.get(scope, Decimal()) + cost
+        if self._budget.limited and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+            self.look(connection)
+
+    def is_reached(self, collection: str) -> bool:
+        """Whether a call for that collection was already refused."""
+        return bool(self.reached.keys() & {"run", "day", _scope(collection)})
+
+    @asynccontextmanager
+    async def reserve(self, collection: str, bound: Decimal) -> AsyncIterator[Reservation]:
+        """Hold what one call may cost while it is in flight. `bound` is what it costs at most.
+
+        Raises `BudgetExhaustedError`, or `CollectionExhaustedError` where only this collection's budget is reached.
+        """
+        async with self._changed:
+            while (scope := self._too_much(collection, self._amount(bound))) is not None:
+                if not self._waits_for(scope, collection):
+                    raise self._refusal(scope, collection)
+                await self._changed.wait()
+            reservation = Reservation(self._amount(bound))
+            self._reserved[collection] += reservation.amount
+            self._in_flight[collection] += 1
+        try:
+            yield reservation
+        finally:
+            async with self._changed:
+                self._reserved[collection] -= reservation.amount
+                self._in_flight[collection] -= 1
+                self._unsaved[collection] += reservation.amount if reservation.cost is None else reservation.cost
+                if reservation.cost:
+                    self._dearest_now = max(self._dearest_now or reservation.cost, reservation.cost)
+                self._changed.notify_all()
+
+    def _amount(self, bound: Decimal) -> Decimal:
+        return self._dearest_now or min(bound, self._dearest_before or bound)
+
+    def _limit(self, scope: str) -> Decimal | None:
+        limits = {
+            "run": self._budget.run_usd,
+            "day": self._budget.day_usd,
+            **{_scope(name): limit for name, limit in self._budget.collections_usd.items()},
+        }
+        limit = limits.get(scope)
+        return None if limit is None else Decimal(str(limit))
+
+    def _used(self, scope: str, collection: str) -> Decimal:
+        """Spent, returned but not committed, and reserved."""
+        mine = (collection,) if scope == _scope(collection) else tuple({*self._unsaved, *self._reserved})
+        held = sum((self._unsaved[name] + self._reserved[name] for name in mine), Decimal())
+        return self._spent.get(scope, Decimal()) + held
+
+    def _too_much(self, collection: str, amount: Decimal) -> str | None:
+        """The first scope whose limit the amount would pass."""
+        for scope in ("run", "day", _scope(collection)):
+            limit = self._limit(scope)
+            if limit is not None and self._used(scope, collection) + amount > limit:
+                return scope
+        return None
+
+    def _waits_for(self, scope: str, collection: str) -> bool:
+        """Whether calls in flight may still give some of that scope's money back."""
+        return self._in_flight[collection] > 0 if scope == _scope(collection) else any(self._in_flight.values())
+
+    def _refusal(self, scope: str, collection: str) -> BudgetExhaustedError:
+        used, limit = self._used(scope, collection), self._limit(scope)
+        alone = scope == _scope(collection)
+        setting = f"budget.collections_usd.{collection}" if alone else f"budget.{scope}_usd"
+        self.reached[scope] = (
+            f"{setting} is reached: {used:.4f} of {limit} USD are spent, and the next call may cost more than the "
+            "rest. What is left stays pending; raise the budget, or run again when it is fresh."
+        )
+        return (CollectionExhaustedError if alone else BudgetExhaustedError)(self.reached[scope])
+
+
+def _scope(collection: str) -> str:
+    # A collection may be called "day".
+    return f"collection {collection}"
