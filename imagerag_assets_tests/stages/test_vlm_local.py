@@ -19,7 +19,7 @@ from imagerag_assets_tests.models.fault_server import GOOD
 from imagerag_assets_tests.models.tiny_vlms import FAMILIES, llava
 from imagerag_assets_tests.stages.described import MakeProject, failures, outcomes, read_by_hand, write_colours
 
-# The processors of the other families need torchvision, which is no dependency: where it is installed they are tested too.
+# The processors of the other families need torchvision, which is no dependency: they are tested where it is installed.
 _families = [name for name in FAMILIES if name == "llava" or importlib.util.find_spec("torchvision")]
 
 
