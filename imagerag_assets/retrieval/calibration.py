@@ -36,12 +36,17 @@ _IMAGES = 2_000
 """Images that a query's own one is compared with; a mean over them is enough at any size."""
 _SELF_QUERIES = 64
 """Of each kind: said and read."""
-_DROPPED = 0.3
+_WORDS = 5
+"""Words of a self-query: about as many as people type."""
+_SPAN = 8
+"""Words in a row that a query of read words is taken from."""
+_READABLE = 3
 _FOUND = 10
 """Results of a background query that are looked at: what a person sees."""
 _SCALES = np.geomspace(1, 256, 33)
 _KNOWS = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98])
-_WORD = re.compile(r"[^\W_]{3}")
+_SAID_WORD = re.compile(r"[^\W\d_]{2,}")
+_READ_WORD = re.compile(r"[^\W_]{3}")
 _NO_BACKGROUND = {
     f"{of}_{name}": value
     for of in ("clip", "description", "text", "best")
@@ -101,17 +106,18 @@ def self_queries(said: Sequence[str], read: Sequence[str], count: int = _SELF_QU
     visible: list[tuple[int, list[str]]] = []
     shares = []
     for image, (one, other) in enumerate(zip(said, read, strict=True)):
-        words, seen = one.split(), [word for word in other.split() if _WORD.search(word)]
+        words = list(dict.fromkeys(_SAID_WORD.findall(one)))
+        seen = [word for word in other.split() if _READ_WORD.search(word)]
         # One or two words are mostly texture that was taken for letters.
-        seen = seen if len(seen) >= 3 else []
+        seen = seen if len(seen) >= _READABLE else []
         if words or seen:
             shares.append(len(seen) / (len(words) + len(seen)))
         chance = random.Random(f"{image} {one}")  # noqa: S311
         if words:
-            spoken.append((image, _some_of(words, 12, chance)))
+            spoken.append((image, chance.sample(words, min(_WORDS, len(words)))))
         if seen:
-            start = chance.randint(0, max(len(seen) - 8, 0))
-            visible.append((image, _some_of(seen[start : start + 8], 8, chance)))
+            start = chance.randint(0, max(len(seen) - _SPAN, 0))
+            visible.append((image, _some_of(seen[start : start + _SPAN], chance)))
     share = float(np.mean(shares)) if shares else 0.0
     found = []
     for kind, portion in ((spoken[:count], 1 - share), (visible[:count], share)):
@@ -123,9 +129,10 @@ def fit(scores: Matrix, right: NDArray[np.bool_], weights: Matrix, scales: Matri
     """(τ, π) under which the leg most probably points at the right images.
 
     `scores` and `right` have the shape (queries, images), `weights` (queries,). Equally probable: the smaller τ, then
-    the smaller π, so a leg that points nowhere has the smallest of both.
+    the smaller π. Both are the smallest unless the queries are more probable under them by Schwarz's criterion
+    (1978) for two parameters: some τ fits any noise a little.
     """
-    best = (-np.inf, float(scales[0]), float(_KNOWS[0]))
+    best = (np.log(len(scores)) / len(scores) * weights.sum(), float(scales[0]), float(_KNOWS[0]))
     top = scores.max(axis=1, keepdims=True)
     for scale in scales:
         odds = np.exp(scale * (scores - top))
@@ -138,9 +145,9 @@ def fit(scores: Matrix, right: NDArray[np.bool_], weights: Matrix, scales: Matri
     return best[1], best[2]
 
 
-def _some_of(words: Sequence[str], most: int, chance: random.Random) -> list[str]:
-    kept = [word for word in words if chance.random() > _DROPPED][:most]
-    return kept or list(words[:1])
+def _some_of(span: Sequence[str], chance: random.Random) -> list[str]:
+    """Words of the span in their order."""
+    return [span[place] for place in sorted(chance.sample(range(len(span)), min(_WORDS, len(span))))]
 
 
 def _stale(connection: Connection, generation: Generation) -> list[str]:
@@ -216,7 +223,7 @@ def _sample(connection: Connection, generation: Generation, collection: str) -> 
 def _evidence(project: Project, sampled: _Sampled) -> dict[str, float]:
     asked = self_queries(sampled.said, sampled.read)
     if not asked:
-        return {"clip_scale": float(_SCALES[0]), "clip_knows": float(_KNOWS[0]), "description_scale": 26.0}
+        return {"clip_scale": float(_SCALES[0]), "clip_knows": float(_KNOWS[0]), "description_scale": float(_SCALES[0])}
     texts = [one.text for one in asked]
     groups = np.array(sampled.groups)
     right = np.stack([groups == groups[one.image] for one in asked])

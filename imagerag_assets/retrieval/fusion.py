@@ -21,20 +21,20 @@ from imagerag_assets.retrieval.methods import Leg, Method
 RRF_K = 60
 RRF_VISUAL = 0.7
 
-PARAPHRASE = 0.5
-"""A point of description similarity is worth half of what an image's own words say it is: people use other words."""
-SHOWN_BY_OTHERS = 0.8
+PARAPHRASE = 0.4
+"""A point of description similarity is worth less than an image's own words say it is: people use others."""
+SHOWN_BY_OTHERS = 0.65
 """Share kept of `clip`'s measured π: the descriptions that measure it may be its own work."""
 
 _CONSTANTS: dict[str, float] = {
     "description_knows": 0.5,
-    "text_knows": 0.5,
+    "text_knows": 0.7,
     # Terms are not independent: a sum of their log odds counts what they share more than once.
-    "text_scale": 0.5,
+    "text_scale": 0.35,
     # Of a collection that is too small to measure anything.
     "default_clip_scale": 30.0,
     "default_clip_knows": 0.5,
-    "default_description_scale": 26.0,
+    "default_description_scale": 30.0,
     "paraphrase": PARAPHRASE,
     "shown_by_others": SHOWN_BY_OTHERS,
 }

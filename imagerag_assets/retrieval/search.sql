@@ -61,15 +61,13 @@ scored as (
         order by e.embedding <=> %(clip_vector)s::vector, e.tile_no limit 1) tile on true
     left join text_scores t using (image_id)
 ),
--- What the searched collections measured of their legs, each weighed by its size. The text encoder's scale is the
--- encoder's own: all collections of the generation measure it together.
+-- What the searched collections measured of their legs, each weighed by its size.
 calibration as (
     select coalesce(sum(k.images * k.clip_scale) / sum(k.images), %(default_clip_scale)s) as clip_scale,
            coalesce(sum(k.images * k.clip_knows) / sum(k.images) * %(shown_by_others)s, %(default_clip_knows)s)
                as clip_knows,
-           %(paraphrase)s * coalesce(
-               (select exp(avg(ln(a.description_scale))) from leg_calibrations a where a.generation = %(generation)s),
-               %(default_description_scale)s) as description_scale
+           coalesce(sum(k.images * k.description_scale) / sum(k.images), %(default_description_scale)s)
+               * %(paraphrase)s as description_scale
     from leg_calibrations k
     where k.generation = %(generation)s
       and (%(collections)s::text[] is null or k.collection = any(%(collections)s::text[]))
