@@ -66,7 +66,9 @@ def relevance_expression() -> str:
         " + k.clip_knows * (f.clip - k.clip_median) / k.clip_spread"
         " + (coalesce(f.text_share, 0) - k.text_median) / k.text_spread"
     )
-    return f"1 / (1 + exp(greatest(least(-1.702 * ({total} - k.best_median) / k.best_spread, 700), -700)))"
+    logit = f"1.702 * ({total} - k.best_median) / k.best_spread"
+    # least() and greatest() pass over null.
+    return f"case when {logit} is not null then 1 / (1 + exp(greatest(least(-({logit}), 700), -700))) end"
 
 
 def parameters() -> dict[str, float]:

@@ -76,18 +76,23 @@ calibration as (
 best_scores as (
     select max(clip) as clip, max(description) as description, (select max(score) from text_scores) as text from scored
 ),
+-- greatest() passes over null, and what has no score must not get one.
+weights as (
+    select s.*, c.clip_knows,
+           case when s.clip is not null then exp(greatest(c.clip_scale * (s.clip - b.clip), -700)) end as clip_weight,
+           case when s.description is not null
+                then exp(greatest(c.description_scale * (s.description - b.description), -700)) end
+               as description_weight
+    from scored s cross join best_scores b cross join calibration c
+),
 vector_means as (
-    select (sum(s.clip_weight) filter (where s.candidate)
-            + (n.documents - count(*) filter (where s.candidate))
-              * coalesce(avg(s.clip_weight) filter (where not s.candidate), 0)) / n.documents as clip,
-           (sum(s.description_weight) filter (where s.candidate)
-            + (n.documents - count(*) filter (where s.candidate))
-              * coalesce(avg(s.description_weight) filter (where not s.candidate), 0)) / n.documents as description
-    from (
-        select s.candidate,
-               exp(greatest(c.clip_scale * (s.clip - b.clip), -700)) as clip_weight,
-               exp(greatest(c.description_scale * (s.description - b.description), -700)) as description_weight
-        from scored s cross join best_scores b cross join calibration c) s
+    select (sum(w.clip_weight) filter (where w.candidate)
+            + (n.documents - count(*) filter (where w.candidate))
+              * coalesce(avg(w.clip_weight) filter (where not w.candidate), 0)) / n.documents as clip,
+           (sum(w.description_weight) filter (where w.candidate)
+            + (n.documents - count(*) filter (where w.candidate))
+              * coalesce(avg(w.description_weight) filter (where not w.candidate), 0)) / n.documents as description
+    from weights w
     cross join corpus n
     group by n.documents
 ),
@@ -99,14 +104,11 @@ text_mean as (
 ),
 weighed as (
     select s.*,
-           c.clip_knows, %(description_knows)s::float8 as description_knows, %(text_knows)s::float8 as text_knows,
-           exp(greatest(c.clip_scale * (s.clip - b.clip), -700)) / v.clip as clip_ratio,
-           exp(greatest(c.description_scale * (s.description - b.description), -700)) / v.description
-               as description_ratio,
+           %(description_knows)s::float8 as description_knows, %(text_knows)s::float8 as text_knows,
+           s.clip_weight / v.clip as clip_ratio, s.description_weight / v.description as description_ratio,
            exp(greatest(%(text_scale)s * (coalesce(s.text, 0) - b.text), -700)) / t.text as text_ratio,
            coalesce(s.text, 0) / nullif(m.score, 0) as text_share
-    from scored s
-    cross join calibration c
+    from weights s
     cross join best_scores b
     cross join vector_means v
     left join text_mean t on true
