@@ -178,7 +178,7 @@ def _plot(collections: dict[str, list[Asked]], file: Path) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True)
     for leg, axis in zip(_LEGS, axes, strict=True):
         axis.plot([-4, 6], [-4, 6], color="#bbbbbb", linewidth=1, linestyle="--")
-        for name, asked in collections.items():
+        for number, (name, asked) in enumerate(collections.items()):
             seen = [one for one in asked if one.all_right and not np.isnan(one.ratios[leg]).all()]
             if not seen:
                 continue
@@ -191,12 +191,12 @@ def _plot(collections: dict[str, list[Asked]], file: Path) -> None:
                 for k in range(len(edges) - 1)
                 if right[place == k].any()
             ]
-            axis.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1.2, label=name)
+            axis.plot(*zip(*points, strict=True), marker="o", markersize=3, color=f"C{number}", label=name)
         axis.set_title(leg)
         axis.set_xlim(-8, 6)
         axis.set_xlabel("measured: ln (N · softmax)")
     axes[0].set_ylabel("observed: ln (share right / share right of all)")
-    axes[-1].legend(fontsize=7, loc="lower right")
+    axes[0].legend(fontsize=7, loc="lower right")
     figure.tight_layout()
     figure.savefig(file, dpi=110)
 
