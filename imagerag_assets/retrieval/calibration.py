@@ -151,20 +151,24 @@ def _some_of(span: Sequence[str], chance: random.Random) -> list[str]:
 
 
 def _stale(connection: Connection, generation: Generation) -> list[str]:
+    """Collections whose first images by sample order are others, or say other things, than when it was measured.
+
+    File names play no part: a renamed image is a new row of the index and nothing new to measure.
+    """
     rows = connection.execute(
         sql.SQL("""
             select c.collection
             from (select collection, count(*) as images from {images} group by collection) c
+            cross join lateral ({seen}) s
             left join leg_calibrations k on k.generation = %(generation)s and k.collection = c.collection
-            -- An image that changes gets a row of a higher number.
             cross join lateral (
-                select count(*) filter (where i.image_id > k.newest_image) as new,
-                       k.images - count(*) filter (where i.image_id <= k.newest_image) as gone
-                from {images} i where i.collection = c.collection) d
+                select greatest(
+                    (select count(*) from unnest(s.seen) x where x <> all(k.seen)),
+                    (select count(*) from unnest(k.seen) x where x <> all(s.seen))) as count) changed
             where c.images >= %(least)s
-              and (k.version is distinct from %(version)s or d.new + d.gone > %(share)s * k.images)
+              and (k.version is distinct from %(version)s or changed.count > %(share)s * cardinality(k.seen))
             order by c.collection
-        """).format(images=generation.table("images")),
+        """).format(images=generation.table("images"), seen=_seen(generation, sql.SQL("c.collection"))),
         {
             "generation": generation.number, "least": MINIMUM_IMAGES, "version": CALIBRATION_VERSION,
             "share": _CHANGED_SHARE,
@@ -173,18 +177,26 @@ def _stale(connection: Connection, generation: Generation) -> list[str]:
     return [row[0] for row in rows]
 
 
+def _seen(generation: Generation, collection: sql.Composable) -> sql.Composed:
+    return sql.SQL("""
+        select array_agg(x.hash) as seen
+        from (
+            select hashtextextended(i.content || i.description || i.ocr, 0) as hash
+            from {images} i where i.collection = {collection} order by i.sample, i.content limit {most}) x
+    """).format(images=generation.table("images"), collection=collection, most=sql.Literal(_IMAGES))
+
+
 def _measure(connection: Connection, project: Project, generation: Generation, collection: str) -> None:
     sampled = _sample(connection, generation, collection)
     evidence = _evidence(project, sampled)
-    count, newest = one_row(
-        connection.execute(
-            sql.SQL("select count(*), max(image_id) from {} where collection = %s").format(generation.table("images")),
-            (collection,),
-        )
+    counted = sql.SQL("select (select count(*) from {images} where collection = {name}), s.seen from ({seen}) s")
+    name = sql.Literal(collection)
+    count, seen = one_row(
+        connection.execute(counted.format(images=generation.table("images"), name=name, seen=_seen(generation, name)))
     )
     values: dict[str, Any] = {
         "generation": generation.number, "collection": collection, "version": CALIBRATION_VERSION, "images": count,
-        "newest_image": newest, **evidence, **_NO_BACKGROUND,
+        "seen": seen, **evidence, **_NO_BACKGROUND,
     }  # fmt: skip
     _save(connection, values)
     # The background is what this collection's hybrid finds, so its evidence has to be there first.

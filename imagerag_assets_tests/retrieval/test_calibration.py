@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,10 +38,10 @@ def dialogs(count: int = 50, start: int = 0) -> list[Picture]:
     ]
 
 
-def calibrations(project: Project) -> dict[str, tuple[float, ...]]:
+def calibrations(project: Project) -> dict[str, tuple[Any, ...]]:
     with project.database.connect() as connection:
         rows = connection.execute(
-            "select collection, clip_scale, clip_knows, description_scale, images, newest_image from leg_calibrations"
+            "select collection, clip_scale, clip_knows, description_scale, images, seen from leg_calibrations"
         ).fetchall()
     return {row[0]: row[1:] for row in rows}
 

@@ -5,7 +5,7 @@ create table leg_calibrations (
     collection         text not null,
     version            integer not null,
     images             integer not null,            -- when it was measured
-    newest_image       bigint not null,             -- image_id: later rows are changes
+    seen               bigint[] not null,           -- hashes of the words of a sample of them: what changed since
     -- Evidence: what a point of similarity is worth, and how often the leg knows anything.
     clip_scale         double precision not null,
     clip_knows         double precision not null,
