@@ -1,18 +1,19 @@
-"""How the legs' scores become one: the guide's reciprocal rank fusion, and the evidence of standardised scores.
+"""How the legs' scores become one: the guide's reciprocal rank fusion, and the evidence of calibrated scores.
 
-Evidence of a leg is the logarithm of how much more likely its score is for the right image than for any other:
+A leg's softmax over the searched images is its guess at the right one; N times that is how much more likely an image
+is than before the leg was asked (what a contrastive encoder is trained to give: van den Oord et al. 2018, "density
+ratio"). The evidence of image i is its logarithm, mixed with the chance that the leg knows nothing about the query:
 
-    evidence(x) = ln(1 − π + π · exp(α + β · x))
+    evidence(i) = ln(1 − π + π · exp(τ · s_i) / mean_j exp(τ · s_j))
 
-x is the leg's standardised score: standard deviations above the background of this search for the vector legs, the
-share of the best possible BM25 score for the lexical leg. π is how often the leg knows anything about a query: a low
-score can take away no more than ln(1 − π), so that a leg that knows nothing does not drown the one that does. α and β
-are the log-likelihood ratio where it does know; for two normal distributions of equal spread, β apart, α is −β²/2.
+s is the leg's own score: a cosine, or Okapi BM25, whose inverse document frequencies are log odds already. τ says what
+a point of it is worth, π how often the leg knows anything: a low score takes away no more than ln(1 − π), and no score
+gives more than ln(π · N). A query of which a leg's scores do not tell the images apart adds nothing.
+
+`clip`'s τ and π and `description`'s τ are measured by each collection (`calibration`); what is not is here.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from imagerag_assets.retrieval.methods import Leg, Method
 
@@ -20,25 +21,25 @@ from imagerag_assets.retrieval.methods import Leg, Method
 RRF_K = 60
 RRF_VISUAL = 0.7
 
+PARAPHRASE = 0.4
+"""A point of description similarity is worth less than an image's own words say it is: people use others."""
+SHOWN_BY_OTHERS = 0.65
+"""Share kept of `clip`'s measured π: the descriptions that measure it may be its own work."""
 
-@dataclass(frozen=True)
-class LegEvidence:
-    """π, α and β of one leg."""
-
-    knows: float
-    offset: float
-    slope: float
-
-
-# One setting for all collections, chosen where the legs' worth differs most: photos without text whose encoder knows
-# something, and screenshots whose encoder knows nothing (docs/fusion.md has the figures).
-EVIDENCE: dict[Leg, LegEvidence] = {
-    "clip": LegEvidence(0.5, -4.5, 3.0),
-    "description": LegEvidence(0.3, -0.5, 1.0),
-    "text": LegEvidence(0.8, -2.0, 30.0),
+_CONSTANTS: dict[str, float] = {
+    "description_knows": 0.5,
+    "text_knows": 0.7,
+    # Terms are not independent: a sum of their log odds counts what they share more than once.
+    "text_scale": 0.35,
+    # Of a collection that is too small to measure anything.
+    "default_clip_scale": 30.0,
+    "default_clip_knows": 0.5,
+    "default_description_scale": 30.0,
+    "paraphrase": PARAPHRASE,
+    "shown_by_others": SHOWN_BY_OTHERS,
 }
 
-_STANDARDISED: dict[Leg, str] = {"clip": "clip_z", "description": "description_z", "text": "text_share"}
+_LEGS: tuple[Leg, ...] = ("clip", "description", "text")
 
 
 def score_expressions(method: Method) -> tuple[str, str]:
@@ -54,20 +55,27 @@ def score_expressions(method: Method) -> tuple[str, str]:
     return method, method
 
 
+def relevance_expression() -> str:
+    """SQL for a result's relevance, over search.sql's last columns and the calibration `k` of its collection.
+
+    The legs' scores in spreads above the best that queries without an answer find; their sum on the same queries' own
+    scale. The logistic function is within 0.01 of the normal distribution's (Bowling et al. 2009).
+    """
+    total = (
+        "(f.description - k.description_median) / k.description_spread"
+        " + k.clip_knows * (f.clip - k.clip_median) / k.clip_spread"
+        " + (coalesce(f.text_share, 0) - k.text_median) / k.text_spread"
+    )
+    logit = f"1.702 * ({total} - k.best_median) / k.best_spread"
+    # least() and greatest() pass over null.
+    return f"case when {logit} is not null then 1 / (1 + exp(greatest(least(-({logit}), 700), -700))) end"
+
+
 def parameters() -> dict[str, float]:
-    """Query parameters of the evidence expression."""
-    return {
-        f"{leg}_{name}": value
-        for leg, one in EVIDENCE.items()
-        for name, value in (("knows", one.knows), ("offset", one.offset), ("slope", one.slope))
-    }
+    """Query parameters of the evidence expression and of search.sql's calibration."""
+    return dict(_CONSTANTS)
 
 
 def _evidence() -> str:
-    """The sum of all legs' evidence; a leg that did not run says nothing. exp is cut off where it would overflow."""
-    parts = [
-        f"coalesce(ln(1 - %({leg}_knows)s + %({leg}_knows)s"
-        f" * exp(greatest(least(%({leg}_offset)s + %({leg}_slope)s * {score}, 60), -700))), 0)"
-        for leg, score in _STANDARDISED.items()
-    ]
-    return "(" + " + ".join(parts) + ")"
+    """The sum of all legs' evidence over the columns of `weighed`; a leg that did not run says nothing."""
+    return "(" + " + ".join(f"coalesce(ln(1 - {leg}_knows + {leg}_knows * {leg}_ratio), 0)" for leg in _LEGS) + ")"

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 # Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
 _K1, _B = 1.2, 0.75
-SEARCH_VERSION = 2
+SEARCH_VERSION = 3
 """Raise it when the same index would give other rankings."""
 _BACKGROUND = 500
-"""Images that a leg's background mean and spread are taken from: their error is under 5 % of a spread."""
+"""Images that stand for those which no leg found, in a leg's mean over the collection."""
 _EXACT_ROWS = 5_000
 """Up to so many images in the filter an exact scan is faster than an index scan and right by construction."""
 _MAXIMUM_TERMS = 64
@@ -60,7 +60,11 @@ class LegScore:
 
 @dataclass(frozen=True)
 class Result:
-    """One found image. `box` is the best matching tile in pixels; `duplicates` are the files folded behind it."""
+    """One found image. `box` is the best matching tile in pixels; `duplicates` are the files folded behind it.
+
+    `relevance`, 0–1, is the share of queries without an answer whose best result looks less like one (docs/fusion.md);
+    None where it is not measured: other methods than hybrid, queries with a picture, collections too small to measure.
+    """
 
     collection: str
     uri: str
@@ -77,6 +81,7 @@ class Result:
     ocr: str
     uris: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
+    relevance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class EncodedQuery:
     text: FloatArray | None
     terms: list[str] = field(default_factory=list)
     without: str = ""
+    pictured: bool = False
+    """A picture is part of `clip`: such a vector's cosines are on another scale than words'."""
 
 
 def encode_query(project: Project, query: Query, method: Method = "hybrid") -> EncodedQuery:
@@ -100,7 +107,7 @@ def encode_query(project: Project, query: Query, method: Method = "hybrid") -> E
     if words and _uses(method, "description"):
         text = project.text_encoder().encode_texts([words])[0]
     found = list(dict.fromkeys(terms(words)))[:_MAXIMUM_TERMS] if _uses(method, "text") else []
-    return EncodedQuery(clip, text, found, query.without)
+    return EncodedQuery(clip, text, found, query.without, query.image is not None)
 
 
 def _clip_vector(project: Project, words: str, image: Image.Image | None) -> FloatArray | None:
@@ -159,14 +166,42 @@ def run_search(
     """`search` for a query that is encoded already."""
     generation = generations.live(connection)
     _same_models(project, generation)
+    rows = search_rows(
+        connection, project, query, generation, method=method, collections=collections, where=where, limit=limit,
+        offset=offset, exact=exact,
+    )  # fmt: skip
+    return [_result(row) for row in rows]
+
+
+def nothing_good_enough(results: Sequence[Result], threshold: float) -> bool:
+    """Whether no result reaches the threshold of relevance, and all of them could be judged."""
+    return bool(results) and all(one.relevance is not None and one.relevance < threshold for one in results)
+
+
+def search_rows(
+    connection: Connection,
+    project: Project,
+    query: EncodedQuery,
+    generation: Generation,
+    *,
+    method: Method,
+    collections: tuple[str, ...],
+    where: Sequence[Condition] = (),
+    limit: int = 10,
+    offset: int = 0,
+    exact: bool = False,
+) -> list[dict[str, Any]]:
+    """The search statement's own rows, of any generation; that the query is of its models is the caller's to know."""
     settings = project.settings.index
     condition, values = condition_sql(where)
     exact = exact or _rows_in(connection, generation, collections, condition, values) <= _EXACT_ROWS
-    statement = _statement(generation, method, condition, exact=exact)
+    judged = method == "hybrid" and query.clip is not None and query.text is not None and not query.pictured
+    statement = _statement(generation, method, condition, exact=exact, judged=judged)
     if not exact:
         connection.execute(sql.SQL("set local hnsw.ef_search = {}").format(sql.Literal(settings.ef_search)))
         connection.execute("set local hnsw.iterative_scan = strict_order")
     parameters = {
+        "generation": generation.number,
         "collections": list(collections) or None,
         "terms": query.terms,
         "without": query.without,
@@ -183,7 +218,7 @@ def run_search(
         **values,
     }
     with connection.cursor(row_factory=dict_row) as cursor:
-        return [_result(row) for row in cursor.execute(statement, parameters).fetchall()]
+        return cursor.execute(statement, parameters).fetchall()
 
 
 def _uses(method: Method, leg: Leg) -> bool:
@@ -247,7 +282,9 @@ def _template() -> str:
     return (resources.files("imagerag_assets.retrieval") / "search.sql").read_text(encoding="utf-8")
 
 
-def _statement(generation: Generation, method: Method, where: sql.Composable, *, exact: bool) -> sql.Composed:
+def _statement(
+    generation: Generation, method: Method, where: sql.Composable, *, exact: bool, judged: bool
+) -> sql.Composed:
     names = {name: generation.table(name) for name in ("images", "tiles", "postings", "terms")}
     folding, final = fusion.score_expressions(method)
     return sql.SQL(_template()).format(
@@ -257,6 +294,7 @@ def _statement(generation: Generation, method: Method, where: sql.Composable, *,
         description_hits=sql.SQL(_DESCRIPTION_EXACT if exact else _DESCRIPTION),
         score=sql.SQL(folding),
         final_score=sql.SQL(final),
+        relevance=sql.SQL(fusion.relevance_expression() if judged else "null::float8"),
     )
 
 
@@ -284,4 +322,5 @@ def _result(row: dict[str, Any]) -> Result:
         ocr=row["ocr"],
         uris=tuple(row["uris"]),
         duplicates=tuple(row["duplicates"]),
+        relevance=row["relevance"],
     )

@@ -1,5 +1,5 @@
 -- One search over the live generation's tables. The two *_hits placeholders are the exact or the index-scan form of
--- their legs. A leg without a query vector or terms is empty.
+-- their legs. A leg without a query vector or terms is empty. exp() is kept from underflow, which is an error.
 with filtered as not materialized (
     select i.* from {images} i
     where (%(collections)s::text[] is null or i.collection = any(%(collections)s::text[]))
@@ -39,7 +39,7 @@ clip_hits as ({clip_hits}),
 description_hits as ({description_hits}),
 sampled as (select image_id from filtered order by sample, image_id limit %(background)s),
 pool as (
-    select image_id, bool_or(candidate) as candidate, bool_or(not candidate) as sampled
+    select image_id, bool_or(candidate) as candidate
     from (
         select image_id, true as candidate from clip_hits
         union all select image_id, true from description_hits
@@ -49,7 +49,7 @@ pool as (
 ),
 -- Every leg's exact score for everything in the pool, so that no leg is silent about another's candidate.
 scored as (
-    select p.image_id, p.candidate, p.sampled, i.group_id, i.collection, i.uris[1] as uri,
+    select p.image_id, p.candidate, i.group_id, i.collection, i.uris[1] as uri,
            tile.score as clip, tile.tile_no,
            1 - (i.embedding <=> %(text_vector)s::vector) as description,
            t.score as text
@@ -61,18 +61,57 @@ scored as (
         order by e.embedding <=> %(clip_vector)s::vector, e.tile_no limit 1) tile on true
     left join text_scores t using (image_id)
 ),
-background as (
-    select avg(clip) as clip_mean, greatest(stddev_pop(clip), 1e-6) as clip_spread,
-           avg(description) as description_mean, greatest(stddev_pop(description), 1e-6) as description_spread
-    from scored where sampled
+-- What the searched collections measured of their legs, each weighed by its size.
+calibration as (
+    select coalesce(sum(k.images * k.clip_scale) / sum(k.images), %(default_clip_scale)s) as clip_scale,
+           coalesce(sum(k.images * k.clip_knows) / sum(k.images) * %(shown_by_others)s, %(default_clip_knows)s)
+               as clip_knows,
+           coalesce(sum(k.images * k.description_scale) / sum(k.images), %(default_description_scale)s)
+               * %(paraphrase)s as description_scale
+    from leg_calibrations k
+    where k.generation = %(generation)s
+      and (%(collections)s::text[] is null or k.collection = any(%(collections)s::text[]))
 ),
-standardised as (
+-- The mean of exp(scale * (score - best)) over all filtered images: the candidates' own, and for the rest the sample's.
+best_scores as (
+    select max(clip) as clip, max(description) as description, (select max(score) from text_scores) as text from scored
+),
+-- greatest() passes over null, and what has no score must not get one.
+weights as (
+    select s.*, c.clip_knows,
+           case when s.clip is not null then exp(greatest(c.clip_scale * (s.clip - b.clip), -700)) end as clip_weight,
+           case when s.description is not null
+                then exp(greatest(c.description_scale * (s.description - b.description), -700)) end
+               as description_weight
+    from scored s cross join best_scores b cross join calibration c
+),
+vector_means as (
+    select (sum(w.clip_weight) filter (where w.candidate)
+            + (n.documents - count(*) filter (where w.candidate))
+              * coalesce(avg(w.clip_weight) filter (where not w.candidate), 0)) / n.documents as clip,
+           (sum(w.description_weight) filter (where w.candidate)
+            + (n.documents - count(*) filter (where w.candidate))
+              * coalesce(avg(w.description_weight) filter (where not w.candidate), 0)) / n.documents as description
+    from weights w
+    cross join corpus n
+    group by n.documents
+),
+text_mean as (
+    select (sum(exp(greatest(%(text_scale)s * (t.score - b.text), -700)))
+            + (n.documents - count(*)) * exp(greatest(%(text_scale)s * -b.text, -700))) / n.documents as text
+    from text_scores t cross join best_scores b cross join corpus n
+    group by n.documents, b.text
+),
+weighed as (
     select s.*,
-           (s.clip - b.clip_mean) / b.clip_spread as clip_z,
-           (s.description - b.description_mean) / b.description_spread as description_z,
+           %(description_knows)s::float8 as description_knows, %(text_knows)s::float8 as text_knows,
+           s.clip_weight / v.clip as clip_ratio, s.description_weight / v.description as description_ratio,
+           exp(greatest(%(text_scale)s * (coalesce(s.text, 0) - b.text), -700)) / t.text as text_ratio,
            coalesce(s.text, 0) / nullif(m.score, 0) as text_share
-    from scored s
-    cross join background b
+    from weights s
+    cross join best_scores b
+    cross join vector_means v
+    left join text_mean t on true
     cross join best m
     where s.candidate
 ),
@@ -84,18 +123,20 @@ ranked as (
                as description_rank,
            case when text is not null then rank() over (order by text desc nulls last) end as text_rank
     from (
-        select distinct on (group_id) * from (select *, {score} as folding from standardised) x
+        select distinct on (group_id) * from (select *, {score} as folding from weighed) x
         order by group_id, folding desc nulls last, collection, uri) f
 ),
 final as (select r.*, {final_score} as score from ranked r)
 select f.score, i.collection, i.content, i.uris, i.group_id, i.width, i.height, i.description, i.category, i.tags,
        i.ocr, box.x0, box.y0, box.x1, box.y1,
        f.clip, f.clip_rank, f.description as description_score, f.description_rank, f.text as text_score, f.text_rank,
-       f.clip_z, f.description_z, f.text_share,
+       f.text_share, f.clip_ratio, f.description_ratio, f.text_ratio,
+       {relevance} as relevance,
        (select coalesce(array_agg(o.uris[1] order by o.collection, o.uris[1]), '{{}}')
         from {images} o where o.group_id = i.group_id and o.image_id <> i.image_id) as duplicates
 from final f
 join {images} i using (image_id)
+left join leg_calibrations k on k.generation = %(generation)s and k.collection = i.collection
 left join {tiles} box on box.image_id = f.image_id and box.tile_no = f.tile_no
 where f.score is not null
 order by f.score desc, i.collection, i.uris[1]

@@ -120,7 +120,7 @@ def search(
     from imagerag_assets.errors import ItemError, SettingsError
     from imagerag_assets.images.decode import decode
     from imagerag_assets.retrieval.filters import parse_conditions
-    from imagerag_assets.retrieval.search import Query
+    from imagerag_assets.retrieval.search import Query, nothing_good_enough
     from imagerag_assets.retrieval.search import search as run
 
     if not text.strip() and image is None:
@@ -148,6 +148,12 @@ def search(
         image_name = _plain(f"{result.collection}/{result.uri}{more}")
         table.add_row(str(rank), f"{result.score:.3f}", image_name, legs, _plain(result.description[:120]))
     out.print(table)
+    threshold = project.settings.index.relevance
+    if nothing_good_enough(found, threshold):
+        best = max(result.relevance or 0.0 for result in found)
+        out.print(
+            f"Nothing here is a good answer: the best relevance is {best:.2f}, index.relevance is {threshold:.2f}."
+        )
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import Progress, StageReport
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval import generations, index
+from imagerag_assets.retrieval import calibration, generations, index
 from imagerag_assets.stages import clip_embeddings, description_embeddings, ocr_text, vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 
@@ -36,6 +36,8 @@ def run(project: Project, options: RunOptions) -> StageReport:
             report.pending = index.missing_images(connection, generation, live) if live else 0
             if not report.pending:
                 generations.promote(connection, generation)
+        if not report.pending:
+            calibration.update(connection, project, generation)
         report.new, report.updated = difference.new, difference.updated
         report.removed, report.skipped = difference.removed, difference.unchanged
     if report.worked or report.removed:
