@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.evaluation.runs import _asked
+from imagerag_assets.evaluation.runs import benchmark_queries, opened_query
 from imagerag_assets.project import Project, open_project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.methods import Leg
@@ -64,9 +64,11 @@ def main() -> None:
 
 
 def _collections(connection: Connection, project: Project) -> Iterator[tuple[str, Iterator[Asked]]]:
-    asked = _asked(connection, project.settings.limits)
+    asked = benchmark_queries(connection)
+    limits = project.settings.limits
     for name in sorted({one.benchmark for one in asked}):
-        yield name, (_ask(connection, project, name, one.query, one.query_id) for one in asked if one.benchmark == name)
+        mine = [one for one in asked if one.benchmark == name]
+        yield name, (_ask(connection, project, name, opened_query(one, limits), one.query_id) for one in mine)
 
 
 def _ask(connection: Connection, project: Project, collection: str, query: Query, query_id: str) -> Asked:

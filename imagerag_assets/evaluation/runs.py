@@ -40,7 +40,7 @@ _LATENCY_COLUMNS = ("evaluation", "benchmark", "method", "query_id", "millisecon
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """A benchmark query as it is stored; `image` is the path of an example picture."""
 
     benchmark: str
@@ -53,7 +53,7 @@ class _Asked:
 class _Answer:
     """What one method said to one query. `results` are the last columns of `retrieval_runs`, best first."""
 
-    asked: _Asked
+    asked: Asked
     method: Method
     results: list[tuple[str, str, float, Jsonb]]
     milliseconds: float
@@ -72,7 +72,7 @@ def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageRep
     with project.database.connect() as connection, _alone(connection):
         for _ in range(_ATTEMPTS):
             state = evaluation_fingerprint(connection, project)
-            asked = _asked(connection)
+            asked = benchmark_queries(connection)
             saved = newest_evaluation(connection)
             # Otherwise what follows would be one long transaction.
             connection.commit()
@@ -146,17 +146,18 @@ def _benchmarks(connection: Connection, generation: generations.Generation) -> l
     return [(str(name), str(digest)) for name, digest in rows]
 
 
-def _asked(connection: Connection) -> list[_Asked]:
+def benchmark_queries(connection: Connection) -> list[Asked]:
+    """The stored queries of every benchmark whose collection is in the live index."""
     names = [name for name, _ in _benchmarks(connection, generations.live(connection))]
     rows = connection.execute(
         "select benchmark, query_id, text, image from benchmark_queries where benchmark = any(%s) "
         "order by benchmark, query_id",
         (names,),
     ).fetchall()
-    return [_Asked(*row) for row in rows]
+    return [Asked(*row) for row in rows]
 
 
-def _query(asked: _Asked, limits: Limits) -> Query:
+def opened_query(asked: Asked, limits: Limits) -> Query:
     """With the example's pixels, and not finding that picture: an example from the collection would always be first."""
     if asked.image is None:
         return Query(asked.text)
@@ -172,12 +173,12 @@ def _query(asked: _Asked, limits: Limits) -> Query:
 
 
 def _answers(
-    connection: Connection, project: Project, asked: Sequence[_Asked], on_progress: OnProgress
+    connection: Connection, project: Project, asked: Sequence[Asked], on_progress: OnProgress
 ) -> Iterator[_Answer]:
     """Method by method within each query, so that a slow moment of the machine hits all methods alike."""
     started = time.monotonic()
     for number, one in enumerate(asked):
-        query = _query(one, project.settings.limits)
+        query = opened_query(one, project.settings.limits)
         if number == 0:
             # The first call loads models and plans statements: search as users meet it is warm.
             for method in METHODS:
@@ -188,7 +189,7 @@ def _answers(
         on_progress(Progress(STAGE, done, len(asked) * len(METHODS), time.monotonic() - started))
 
 
-def _answer(connection: Connection, project: Project, asked: _Asked, query: Query, method: Method) -> _Answer:
+def _answer(connection: Connection, project: Project, asked: Asked, query: Query, method: Method) -> _Answer:
     started = time.perf_counter()
     encoded = encode_query(project, query, method)
     # The search sets the index's parameters for its transaction.
