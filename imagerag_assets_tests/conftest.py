@@ -21,6 +21,15 @@ from imagerag_assets.settings import Settings
 
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 _numbers = itertools.count()
+_LONG = ("test_sample.py", "assets/test_graph.py", "stages/test_incremental.py", "stages/test_killed.py")
+"""Files that take longest, in the order to start them: begun last, they would run alone while other cores idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((number for number, name in enumerate(_LONG) if item.path.as_posix().endswith(name)), len(_LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
