@@ -59,7 +59,7 @@ class Ledger:
         """Scopes (`run`, `day`, a collection's name) whose budget was reached, with the sentence that says so."""
 
     def look(self, connection: Connection) -> None:
-        """Read what was spent so far, by this run and others."""
+        """Read what was spent so far, by this run and others, and what the batches that are out may cost."""
         run, day = one_row(
             connection.execute(
                 "select coalesce(sum(cost_usd) filter (where run_id = %s), 0), coalesce(sum(cost_usd) filter "
@@ -76,6 +76,15 @@ class Ledger:
             ).fetchall()
         )
         self._spent = {"run": run, "day": day, **{_scope(name): total for name, total in collections.items()}}
+        out = connection.execute(
+            "select i.collection, b.run_id = %s, sum(i.usd) from description_batch_items i "
+            "join description_batches b using (batch) group by 1, 2",
+            (self._run_id,),
+        )
+        for name, is_mine, held in out.fetchall():
+            # Whenever they were handed in: the day that they come back on pays.
+            for scope in ("day", _scope(name), *(("run",) if is_mine else ())):
+                self._spent[scope] = self._spent.get(scope, Decimal()) + held
         if self._dearest_before is None:
             (self._dearest_before,) = one_row(
                 connection.execute(
@@ -94,6 +103,22 @@ class Ledger:
                 self._spent[scope] = self._spent.get(scope, Decimal()) + cost
         if self._budget.limited and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
             self.look(connection)
+
+    def hold(self, collection: str, bound: Decimal) -> Decimal:
+        """Hold what a request of a batch may cost, and say how much that is. `bound` is what it costs at most.
+
+        Raises like `reserve`, but at once: a batch gives nothing back while it is out.
+        """
+        amount = self._amount(bound)
+        if (scope := self._too_much(collection, amount)) is not None:
+            raise self._refusal(scope, collection)
+        self._reserved[collection] += amount
+        return amount
+
+    def handed_in(self, connection: Connection) -> None:
+        """What was held is in rows now, or was given up: from now on the database counts it."""
+        self._reserved.clear()
+        self.look(connection)
 
     def is_reached(self, collection: str) -> bool:
         """Whether a call for that collection was already refused."""
@@ -159,8 +184,8 @@ class Ledger:
         alone = scope == _scope(collection)
         setting = f"budget.collections_usd.{collection}" if alone else f"budget.{scope}_usd"
         self.reached[scope] = (
-            f"{setting} is reached: {used:.4f} of {limit} USD are spent, and the next call may cost more than the "
-            "rest. What is left stays pending; raise the budget, or run again when it is fresh."
+            f"{setting} is reached: {used:.4f} of {limit} USD are spent or out, and the next call may cost more "
+            "than the rest. What is left stays pending; raise the budget, or run again when it is fresh."
         )
         return (CollectionExhaustedError if alone else BudgetExhaustedError)(self.reached[scope])
 

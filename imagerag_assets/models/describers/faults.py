@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from imagerag_assets.errors import ImageragError, ItemError, ModelError, ServiceError
 from imagerag_assets.models.calls import Outcome
@@ -14,6 +15,7 @@ LONGEST_WAIT_SECONDS = 300.0
 """A server that asks for more before the next call has closed for the day."""
 _MESSAGE_LIMIT = 500
 _OUR_FAULT = ("invalid", "empty", "cut_off")
+_NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _PASSING = ("rate_limited", "server_error", "timeout", "broken", "bad_request")
 
 
@@ -37,11 +39,7 @@ def explain(error: Exception, clean: Callable[[str], str]) -> Fault:
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     if isinstance(error, APIStatusError):
-        message = clean(_said(error))
-        wait = retry_after(error.response.headers)
-        outcome = _of_status(error.status_code, error.code or "", message.lower(), wait)
-        # What a server says of a wrong key mostly quotes it, in whole or in part.
-        return Fault(outcome, "" if outcome == "unauthorized" else message, wait)
+        return explain_status(error.status_code, error.body, clean, retry_after(error.response.headers), str(error))
     causes = list(_causes(error))
     names = {type(cause).__name__ for cause in causes}
     if any(isinstance(cause, ssl.SSLError) or "CERTIFICATE" in str(cause) for cause in causes):
@@ -53,6 +51,18 @@ def explain(error: Exception, clean: Callable[[str], str]) -> Fault:
         return Fault("timeout", "no answer in time")
     kind = "the connection was cut" if isinstance(error, APIConnectionError) else "the answer is no whole JSON"
     return Fault("broken", clean(f"{kind}: {causes[-1]}")[:_MESSAGE_LIMIT])
+
+
+def explain_status(
+    status: int, body: object, clean: Callable[[str], str], wait: float | None = None, otherwise: str = ""
+) -> Fault:
+    """Name what a server said with that status. `otherwise` is told where its body has no words."""
+    said = _words(body)
+    message = clean(_sentence(said.get("message") or said.get("detail") or otherwise or f"status {status}"))
+    code = said.get("code")
+    outcome = _of_status(status, code if isinstance(code, str) else "", message.lower(), wait)
+    # What a server says of a wrong key mostly quotes it, in whole or in part.
+    return Fault(outcome, "" if outcome == "unauthorized" else message, wait)
 
 
 def final_error(fault: Fault, where: str, model: str) -> ImageragError:
@@ -80,7 +90,7 @@ def final_error(fault: Fault, where: str, model: str) -> ImageragError:
 
 
 def _of_status(status: int, code: str, message: str, wait: float | None) -> Outcome:
-    if status == 402 or code == "insufficient_quota" or "credit balance" in message:
+    if status == 402 or code in _NO_CREDIT or "credit balance" in message:
         return "no_credit"
     if status in (401, 403) or "api key not valid" in message:
         return "unauthorized"
@@ -96,12 +106,19 @@ def _of_status(status: int, code: str, message: str, wait: float | None) -> Outc
     return "bad_request"
 
 
-def _said(error: Exception) -> str:
-    """The server's own message, on one line."""
-    body = getattr(error, "body", None)
-    told = body.get("message") or body.get("detail") if isinstance(body, dict) else body
-    text = " ".join(str(told or error).split())[:_MESSAGE_LIMIT]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+def _words(body: object) -> dict[str, Any]:
+    """The object of an error's body that has its message: servers differ in how deep it lies, Google's is in a list."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, dict) and isinstance(body.get("error"), dict | str):
+        body = body["error"]
+    return body if isinstance(body, dict) else {"message": body} if isinstance(body, str) else {}
+
+
+def _sentence(text: object) -> str:
+    """On one line, with an end."""
+    line = " ".join(str(text).split())[:_MESSAGE_LIMIT]
+    return line if line.endswith((".", "!", "?")) else f"{line}."
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
