@@ -15,11 +15,9 @@ from imagerag_assets.stages import batch_records, vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 
 STEPS: dict[str, tuple[Any, str, int, bool]] = {
-    "before the file goes up": (BatchService, "upload", 1, False),
     "after the file went up": (batch_records, "is_uploaded", 1, False),
     "before the batch is asked for": (BatchService, "create", 1, False),
     "after the batch was asked for": (batch_records, "is_out", 1, False),
-    "when it is out": (batch_records, "is_out", 1, True),
     "in the middle of the results": (batch_records, "let_go", 3, True),
     "before the batch is closed": (batch_records, "end", 1, False),
 }
