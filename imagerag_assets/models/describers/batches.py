@@ -25,7 +25,7 @@ from imagerag_assets.models.describers.endpoint import (
     request_body,
     request_messages,
 )
-from imagerag_assets.models.describers.faults import Fault, explain, explain_status, final_error
+from imagerag_assets.models.describers.faults import Fault, explain, explain_status, final_error, without_key
 from imagerag_assets.models.describers.picture import SentPicture
 from imagerag_assets.settings import Describer
 
@@ -91,8 +91,9 @@ class BatchService:
     def __init__(self, settings: Describer) -> None:
         self._settings = settings
         self.where = address(settings)
-        self._key = endpoint_key(settings)
-        self._client = open_client(settings, self._key)
+        key = endpoint_key(settings)
+        self._clean = without_key(key)
+        self._client = open_client(settings, key)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -196,7 +197,7 @@ class BatchService:
         response = await self._ask(path, ask, seconds, once=once)
         try:
             told = json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             told = None
         if not isinstance(told, dict) or not (told.get("id") or "data" in told):
             if once:
@@ -213,7 +214,7 @@ class BatchService:
                 # The client's own time-out is between two bytes, and a server may send one at a time.
                 async with asyncio.timeout(seconds):
                     return await ask(self._client)
-            except (OpenAIError, TimeoutError, ValueError) as error:
+            except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
                 fault = explain(error, self._clean)
             is_passing = isinstance(final_error(fault, self.where, ""), ItemError) and fault.outcome != "bad_request"
             if once and is_passing and fault.outcome != "rate_limited":
@@ -243,9 +244,6 @@ class BatchService:
             f"models.describer: {self.where}{path} fails: {fault.message} Nothing is lost and nothing is asked for "
             "twice: run again later."
         )
-
-    def _clean(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
 
 
 class _LostError(Exception):

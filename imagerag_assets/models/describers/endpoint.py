@@ -22,8 +22,8 @@ from imagerag_assets.errors import ImageragError, ItemError, ModelError
 from imagerag_assets.models.budget import CollectionExhaustedError, Ledger
 from imagerag_assets.models.calls import Call, Outcome, Tokens
 from imagerag_assets.models.describers import Description, Reply, Subject
-from imagerag_assets.models.describers.faults import LONGEST_WAIT_SECONDS, Fault, explain, final_error
-from imagerag_assets.models.describers.pace import Pace
+from imagerag_assets.models.describers.faults import Fault, explain, explain_status, final_error, without_key
+from imagerag_assets.models.describers.pace import LONGEST_WAIT_SECONDS, Pace
 from imagerag_assets.models.describers.picture import SentPicture, prepare
 from imagerag_assets.models.describers.presets import PRESETS
 from imagerag_assets.models.describers.prompt import data_message, instructions, repair_message
@@ -39,6 +39,9 @@ _TRIES: Mapping[Outcome, int] = {"rate_limited": 8, "server_error": 4, "timeout"
 _REPAIRABLE = ("invalid", "empty", "cut_off")
 _FIRST_WAIT_SECONDS = 0.5
 _CONNECT_SECONDS = 10.0
+_MOST_TOKENS = 100_000_000
+"""Of one call; a server that counts more does not count."""
+_LONGEST_TEXT = 200_000
 
 Messages = list[dict[str, Any]]
 Put = Callable[[Reply], Awaitable[None]]
@@ -63,6 +66,7 @@ class EndpointDescriber:
         self._model = settings.model or ""
         self._where = address(settings)
         self._key = endpoint_key(settings)
+        self._clean = without_key(self._key)
         self._ledger = ledger
         self._pace = Pace(settings.concurrency, settings.requests_per_minute)
         self._client: AsyncOpenAI | None = None
@@ -185,11 +189,11 @@ class EndpointDescriber:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 body = request_body(self._settings, messages)
                 response = await self._open().chat.completions.with_raw_response.create(**body)
-            if "json" not in response.headers.get("content-type", ""):
+            if not _may_be_json(response):
                 message = "it answers with no JSON; the address probably lacks its path, such as /v1"
                 return "", Fault("not_the_protocol", message), Tokens()
             read = read_completion(json.loads(response.content), self._clean)
-        except (OpenAIError, TimeoutError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             return "", explain(error, self._clean), Tokens()
         self._pace.succeeded(response.headers, read[2].sent or 0)
         return read
@@ -205,20 +209,19 @@ class EndpointDescriber:
             return cost_usd(self._preset.price_provider, self._model, tokens.sent, tokens.received, cached)
         return Decimal() if fault and fault.is_free else None
 
-    def _clean(self, text: str) -> str:
-        """A server's words without the key, which some of them repeat."""
-        return text.replace(self._key, "***") if self._key else text
-
 
 def open_client(settings: Describer, key: str | None) -> AsyncOpenAI:
     """A client of the settings' server. Nothing is sent yet."""
-    from openai import AsyncOpenAI, Timeout
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
+    timeout = Timeout(settings.timeout_seconds, connect=min(settings.timeout_seconds, _CONNECT_SECONDS))
     return AsyncOpenAI(
         # The SDK insists on a key; servers that need none ignore it.
         api_key=key or "none",
         base_url=address(settings),
-        timeout=Timeout(settings.timeout_seconds, connect=min(settings.timeout_seconds, _CONNECT_SECONDS)),
+        timeout=timeout,
+        # Where a redirect leads, nobody agreed to send images.
+        http_client=DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False),
         # Retries are ours: each is a row, is paced, and is paid from the budget.
         max_retries=0,
     )
@@ -319,21 +322,35 @@ def _checked(answered: _Answered, repairing: bool) -> _Answered:
 
 def read_completion(body: Any, clean: Callable[[str], str]) -> tuple[str, Fault | None, Tokens]:
     """(text, what is wrong, tokens) of a response's JSON. Servers differ in what they leave out."""
-    usage = _part(body, "usage")
-    cached = _number(_part(usage, "prompt_tokens_details"), "cached_tokens")
-    tokens = Tokens(_number(usage, "prompt_tokens"), _number(usage, "completion_tokens"), cached)
+    tokens = _tokens(_part(body, "usage"))
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not choices:
         # Some gateways report what went wrong behind them with status 200.
+        status = _part(body, "error").get("code")
+        if isinstance(status, int) and 400 <= status < 600:
+            return "", explain_status(status, body, clean), tokens
         return "", Fault("broken", clean(f"a response without choices: {json.dumps(body)[:300]}")), tokens
     message = _part(choices[0], "message")
     reason = choices[0].get("finish_reason") if isinstance(choices[0], dict) else None
     text, refusal = clean(_text(message.get("content"))), clean(_text(message.get("refusal")))
     if refusal or reason == "content_filter":
-        return text, Fault("refused", refusal[:500] or "the content filter stopped the answer."), tokens
+        return text, Fault("refused", refusal or "the content filter stopped the answer."), tokens
     if reason == "length":
         return text, Fault("cut_off", "it was cut off"), tokens
     return text, None if text.strip() else Fault("empty", "it is empty"), tokens
+
+
+def _tokens(usage: dict[str, Any]) -> Tokens:
+    """What the server counted. Tokens of thought count as received, also where only the total has them (Gemini's)."""
+    sent, received = _number(usage, "prompt_tokens"), _number(usage, "completion_tokens")
+    total = _number(usage, "total_tokens")
+    if sent is not None and received is not None and total is not None:
+        received = max(received, total - sent)
+    return Tokens(sent, received, _number(_part(usage, "prompt_tokens_details"), "cached_tokens"))
+
+
+def _may_be_json(response: Any) -> bool:
+    return "json" in response.headers.get("content-type", "") or response.content.lstrip()[:1] == b"{"
 
 
 def _part(node: Any, name: str) -> dict[str, Any]:
@@ -343,14 +360,16 @@ def _part(node: Any, name: str) -> dict[str, Any]:
 
 def _number(node: dict[str, Any], name: str) -> int | None:
     found = node.get(name)
-    return found if isinstance(found, int) and found >= 0 else None
+    is_count = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _MOST_TOKENS
+    return found if is_count else None
 
 
 def _text(content: Any) -> str:
     """A message's text, which some servers give in parts."""
     if isinstance(content, list):
         return "".join(_text(_part({"part": part}, "part").get("text")) for part in content)
-    return content if isinstance(content, str) else ""
+    # JSON may hold half a character, which can be sent nowhere.
+    return content[:_LONGEST_TEXT].encode("utf-8", "replace").decode() if isinstance(content, str) else ""
 
 
 def _repair(text: str, fault: Fault) -> Messages:
