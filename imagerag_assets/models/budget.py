@@ -14,8 +14,10 @@ from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.errors import BudgetExhaustedError
 from imagerag_assets.settings import Budget
 
-_SECONDS_BETWEEN_LOOKS = 5.0
-"""How old the ledger's knowledge of other runs' spending may be."""
+_SECONDS_BETWEEN_LOOKS = 0.25
+"""How old the ledger's knowledge of other runs' spending may be: two at once overspend by what they have in flight."""
+_SHARE_OF_LOOKING = 0.05
+"""Of the time, where the rows of a day are so many that looking takes long."""
 _LAST_CALLS = 500
 
 
@@ -53,13 +55,14 @@ class Ledger:
         self._in_flight: dict[str, int] = defaultdict(int)
         self._dearest_now: Decimal | None = None
         self._dearest_before: Decimal | None = None
-        self._looked = 0.0
+        self._next_look = 0.0
         self._changed = asyncio.Condition()
         self.reached: dict[str, str] = {}
         """Scopes (`run`, `day`, a collection's name) whose budget was reached, with the sentence that says so."""
 
     def look(self, connection: Connection) -> None:
         """Read what was spent so far, by this run and others, and what the batches that are out may cost."""
+        before = time.monotonic()
         run, day = one_row(
             connection.execute(
                 "select coalesce(sum(cost_usd) filter (where run_id = %s), 0), coalesce(sum(cost_usd) filter "
@@ -93,7 +96,8 @@ class Ledger:
                     (self._stage, self._model, _LAST_CALLS),
                 )
             )
-        self._looked = time.monotonic()
+        now = time.monotonic()
+        self._next_look = now + max(_SECONDS_BETWEEN_LOOKS, (now - before) / _SHARE_OF_LOOKING)
 
     def saved(self, connection: Connection, collection: str, cost: Decimal | None) -> None:
         """A call's row is in the transaction of `connection`: from now on the database counts it."""
@@ -101,7 +105,7 @@ class Ledger:
             self._unsaved[collection] -= cost
             for scope in ("run", "day", _scope(collection)):
                 self._spent[scope] = self._spent.get(scope, Decimal()) + cost
-        if self._budget.limited and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+        if self._budget.limited and time.monotonic() > self._next_look:
             self.look(connection)
 
     def hold(self, collection: str, bound: Decimal) -> Decimal:

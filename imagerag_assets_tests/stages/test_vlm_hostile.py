@@ -259,7 +259,7 @@ def test_googles_wait_is_honoured_although_it_is_in_the_body(
 
 def test_two_runs_at_once_keep_to_one_budget(make_project: MakeProject, server: FaultServer, tmp_path: Path) -> None:
     call = Decimal("0.0035")
-    server.plan = lambda _number, _request: answer(after_seconds=0.05)
+    server.plan = lambda _number, _request: answer(after_seconds=0.2)
     folders = {"shop": write_colours(tmp_path / "shop", 30), "yard": write_colours(tmp_path / "yard", 60)}
     for number in range(30):
         (folders["yard"] / f"{number:04d}.png").unlink()
@@ -275,5 +275,5 @@ def test_two_runs_at_once_keep_to_one_budget(make_project: MakeProject, server: 
     assert all(one.result().new and one.result().stopped for one in runs)
     with first.database.connect() as connection:
         (spent,) = one_row(connection.execute("select sum(cost_usd) from model_calls"))
-    # One call of each run may be on its way unseen.
-    assert 28 * call <= spent <= 32 * call, spent / call
+    # Neither sees what the other has in flight, nor what it spent in the last quarter of a second.
+    assert 28 * call <= spent <= 44 * call, spent / call
