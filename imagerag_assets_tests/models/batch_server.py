@@ -159,7 +159,9 @@ class BatchServer:
             after = re.search(r"after=([^&]+)", query)
             return Response(body=self.listed(after[1] if after else ""))
         if found := re.fullmatch(r"/files/(.+)/content", name):
-            return Response(body=self.files[found[1]].decode(), content_type="application/octet-stream")
+            return Response(
+                body=self.files[found[1]].decode("utf-8", "replace"), content_type="application/octet-stream"
+            )
         for batch in self.batches:
             if name == f"/batches/{batch.id}":
                 return Response(body=batch.told())

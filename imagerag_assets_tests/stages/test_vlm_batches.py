@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from imagerag_assets.database.connection import one_row
 from imagerag_assets.database.stages import StageReport
 from imagerag_assets.errors import ModelError, SettingsError, StageError
 from imagerag_assets.project import Project
+from imagerag_assets.serving.cli import app
 from imagerag_assets.serving.estimate import estimate
 from imagerag_assets.settings import load_settings
 from imagerag_assets.stages import batch_records, vlm_descriptions
@@ -443,11 +445,88 @@ def test_a_batch_that_the_server_lost_is_told_until_it_is_forgotten_by_hand(
         with pytest.raises(ModelError, match=r"does not know the batch batch_0.*imagerag batches --forget"):
             run(project)
     assert waiting(project) == 3
-    with project.database.connect() as connection:
-        with pytest.raises(ModelError, match="No batch batch_7 is out"):
-            batch_records.forget(connection, "batch_7")
-        assert batch_records.forget(connection, "batch_0") == 3
+
+    settings = str(settings_file(project, tmp_path / "shop", server, tmp_path))
+    (told,) = json.loads(CliRunner().invoke(app, ["batches", "--json", "-s", settings]).output)
+    assert (told["at the server"], told["state"], told["images"]) == ("batch_0", "out", "3")
+    wrong = CliRunner().invoke(app, ["batches", "--forget", "batch_7", "-s", settings])
+    assert "No batch batch_7 is out" in str(wrong.exception)
+    done = CliRunner().invoke(app, ["batches", "--forget", "batch_0", "-s", settings])
+    assert "3 images are pending again" in done.output
     assert run(project).submitted == 3
+
+
+def test_an_image_that_fails_in_every_batch_is_asked_for_as_often_as_the_settings_say(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path
+) -> None:
+    retries = {"attempts": 2, "first_wait_seconds": 0}
+    project = ready(make_project, write_colours(tmp_path / "shop", 2), server, retries=retries)
+    for _ in range(4):
+        run(project)
+        server.finish(lambda number, _request: answer("no") if number == 0 else answer())
+    assert [len(server.requests_of(batch)) for batch in server.batches] == [2, 1]
+    assert len(server.paid) == 3
+
+
+def test_results_that_make_no_sense_are_passed_over_and_the_rest_is_used(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path
+) -> None:
+    project = ready(make_project, write_colours(tmp_path / "shop", 4), server)
+    run(project)
+    server.finish(lambda number, _request: [answer(), answer(), fails(400, f"no\x00 for {KEY}"), None][number])
+    (batch,) = server.batches
+    assert batch.output_file
+    good = server.files[batch.output_file].splitlines()
+    odd = [b"", b"{not json", b"[1]", b"[" * 100_000, b'{"custom_id": "99", "response": 3}', b'{"custom_id": null}',
+           b'{"custom_id": "00001", "error": "what", "response": {"status_code": "x"}}', b'"\xff"']  # fmt: skip
+    server.files[batch.output_file] = b"\n".join([*odd, *good, good[0]]) + b"\n"
+    report = run(project)
+    assert (report.new, report.failed) == (2, 2)
+    with project.database.connect() as connection:
+        told = sorted(failures(connection).values())
+        # One row per request, however often it is in the results.
+        assert outcomes(connection) == {"ok": 2, "bad_request": 1, "broken": 1}
+    assert told == ["bad_request: in a batch: no for ***.", "broken: in a batch: the results lack this request."]
+
+
+def test_a_result_file_that_is_none_is_told_and_read_again_later(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path
+) -> None:
+    project = ready(make_project, write_colours(tmp_path / "shop", 2), server)
+    run(project)
+    server.finish()
+    server.trouble = lambda _method, path: (
+        Response(body="<html>", content_type="text/html") if path.endswith("/content") else None
+    )
+    with pytest.raises(ModelError, match="holds no results of a batch"):
+        run(project)
+    server.trouble = lambda _method, _path: None
+    assert run(project).new == 2
+
+
+@pytest.mark.parametrize("status", ["paused", "", "completed"])
+def test_a_status_that_is_no_end_is_waited_for(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path, status: str
+) -> None:
+    """Completed without any file is not complete: asked for again, it would be paid twice."""
+    project = ready(make_project, write_colours(tmp_path / "shop", 2), server)
+    run(project)
+    server.batches[0].status = status
+    assert (run(project).submitted, waiting(project)) == (0, 2)
+
+
+def test_what_a_server_says_of_a_refused_file_is_kept_without_the_key(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path
+) -> None:
+    project = ready(make_project, write_colours(tmp_path / "shop", 1), server)
+    run(project)
+    server.refuse(server.batches[0], "odd", f"line\x00 one\nof {KEY}")
+    with pytest.raises(ModelError, match=r"line one of \*\*\*"):
+        run(project)
+    with project.database.connect() as connection:
+        assert one_row(connection.execute("select reason from description_batches")) == (
+            "refused: odd line one of ***",
+        )
 
 
 def test_an_estimate_is_at_the_batchs_price_and_without_what_is_out(

@@ -25,7 +25,7 @@ from imagerag_assets.models.describers.endpoint import (
     request_body,
     request_messages,
 )
-from imagerag_assets.models.describers.faults import Fault, explain, explain_status, final_error, without_key
+from imagerag_assets.models.describers.faults import Fault, explain, explain_status, final_error, one_line, without_key
 from imagerag_assets.models.describers.picture import SentPicture
 from imagerag_assets.settings import Describer
 
@@ -122,7 +122,9 @@ class BatchService:
             )
 
         try:
-            return _read_batch(await self._json("/batches", ask, self._settings.timeout_seconds, once=True))
+            return _read_batch(
+                await self._json("/batches", ask, self._settings.timeout_seconds, once=True), self._clean
+            )
         except _LostError as error:
             raise UncertainError(
                 f"models.describer: {self.where} did not say whether it took the batch {ours}: {error}. It is looked "
@@ -131,17 +133,20 @@ class BatchService:
 
     async def find(self, input_file: str, ours: uuid.UUID, since: float) -> ServerBatch | None:
         """The batch that was made of that file, if there is one. `since` is when it was asked for, in Unix seconds."""
-        after = ""
+        after, seen = "", {""}
         while True:
             page = await self._page(after)
-            batches = [_read_batch(one) for one in page.get("data") or () if isinstance(one, dict)]
+            batches = [_read_batch(one, self._clean) for one in page.get("data") or () if isinstance(one, dict)]
             for batch in batches:
                 if batch.ours == str(ours) or batch.input_file == input_file:
                     return batch
-            # Newest first; the clocks of two machines may differ by hours, not by a day.
-            if not batches or not page.get("has_more") or batches[-1].created < since - 86_400:
+            # Newest first; the clocks of two machines may differ by hours, not by a day. A server that does not know
+            # `after` shows its first page again.
+            is_last = not batches or not page.get("has_more") or batches[-1].created < since - 86_400
+            if is_last or batches[-1].id in seen:
                 return None
             after = batches[-1].id
+            seen.add(after)
 
     async def look(self, server_batch: str) -> ServerBatch:
         """How far a batch is. Raises `UnknownBatchError` where the server does not know it."""
@@ -149,7 +154,8 @@ class BatchService:
         async def ask(client: AsyncOpenAI) -> Any:
             return await client.batches.with_raw_response.retrieve(server_batch)
 
-        return _read_batch(await self._json(f"/batches/{server_batch}", ask, self._settings.timeout_seconds))
+        told = await self._json(f"/batches/{server_batch}", ask, self._settings.timeout_seconds)
+        return _read_batch(told, self._clean)
 
     async def results(self, files: Iterable[str]) -> dict[int, Line]:
         """What came of the requests, by their numbers. Lines that cannot be read are left out."""
@@ -257,7 +263,7 @@ def request_line(settings: Describer, number: int, subject: Subject, picture: Se
     return json.dumps(line).encode() + b"\n"
 
 
-def _read_batch(told: Mapping[str, Any]) -> ServerBatch:
+def _read_batch(told: Mapping[str, Any], clean: Callable[[str], str]) -> ServerBatch:
     status = _text(told, "status")
     # Some servers give an empty name where there is no file.
     files = tuple(filter(None, (_text(told, "output_file_id"), _text(told, "error_file_id"))))
@@ -275,11 +281,11 @@ def _read_batch(told: Mapping[str, Any]) -> ServerBatch:
         _text(told, "input_file_id"),
         float(created) if isinstance(created, int | float) else float("inf"),
         _text(metadata, _OURS) if isinstance(metadata, dict) else "",
-        _text(first, "code"),
-        _text(first, "message"),
+        clean(_text(first, "code")),
+        clean(_text(first, "message")),
     )
 
 
 def _text(told: Any, name: str) -> str:
     found = told.get(name) if isinstance(told, dict) else None
-    return found if isinstance(found, str) else ""
+    return one_line(found) if isinstance(found, str) else ""

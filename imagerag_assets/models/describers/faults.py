@@ -29,14 +29,17 @@ class Fault:
     """What the server asks to wait."""
 
     def __post_init__(self) -> None:
-        # It goes into rows, logs and terminals: one line of what can be printed, and not too much of it.
-        line = " ".join("".join(char for char in word if char.isprintable()) for word in self.message.split())
-        object.__setattr__(self, "message", line[:_MESSAGE_LIMIT])
+        object.__setattr__(self, "message", one_line(self.message))
 
     @property
     def is_free(self) -> bool:
         """Whether a call without an answer surely cost nothing: an answer that got lost may have been paid."""
         return self.outcome not in ("timeout", "broken")
+
+
+def one_line(text: str) -> str:
+    """What may go into rows, logs and terminals of a server's words: what can be printed, and not too much of it."""
+    return " ".join("".join(char for char in word if char.isprintable()) for word in text.split())[:_MESSAGE_LIMIT]
 
 
 def without_key(key: str | None) -> Callable[[str], str]:
