@@ -351,29 +351,30 @@ def test_switched_off_what_is_out_is_awaited_and_not_asked_for_at_once(
     assert not [path for _, path in server.calls if "chat" in path]
 
 
-@pytest.mark.parametrize(
-    ("path", "trouble", "part"),
-    [
-        ("/files", fails(401, f"wrong key {KEY}"), "refuses the key"),
-        ("/files", fails(404, "Not found"), "has no Batch API at /files"),
-        ("/files", Response(body="<html>", content_type="text/html"), "answers with no JSON of the Batch API"),
-        ("/files", fails(500, f"oops {KEY}"), "/files fails: oops ***. Nothing is lost"),
-        ("/batches", fails(400, "Billing hard limit has been reached", "billing_hard_limit_reached"), "no credit"),
-        ("/batches", fails(429, "Too many batches"), "/batches fails: Too many batches"),
-    ],
-    ids=["wrong key", "no such API", "web page", "server error", "no credit", "rate limit"],
+CANNOT_BE_HANDED_IN = (
+    ("/files", fails(401, f"wrong key {KEY}"), "refuses the key"),
+    ("/files", fails(404, "Not found"), "has no Batch API at /files"),
+    ("/files", Response(body="<html>", content_type="text/html"), "answers with no JSON of the Batch API"),
+    ("/files", fails(500, f"oops {KEY}"), "/files fails: oops ***. Nothing is lost"),
+    ("/batches", fails(400, "Billing hard limit has been reached", "billing_hard_limit_reached"), "no credit"),
+    ("/batches", fails(429, "Too many batches"), "/batches fails: Too many batches"),
 )
+
+
 def test_what_cannot_be_handed_in_ends_the_run_in_one_line_and_is_pending_again(
-    make_project: MakeProject, server: BatchServer, tmp_path: Path, path: str, trouble: Response, part: str
+    make_project: MakeProject, server: BatchServer, tmp_path: Path
 ) -> None:
     project = ready(make_project, write_colours(tmp_path / "shop", 3), server)
-    server.trouble = lambda method, name: trouble if (method, name) == ("POST", path) else None
-    with pytest.raises(ModelError) as caught:
-        run(project)
-    assert part in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert KEY not in str(caught.value)
-    assert (waiting(project), server.batches) == (0, [])
+
+    for path, response, part in CANNOT_BE_HANDED_IN:
+        script = {("POST", path): response}
+        server.trouble = lambda method, name, script=script: script.get((method, name))  # type: ignore[misc]
+        with pytest.raises(ModelError) as caught:
+            run(project)
+        assert part in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert KEY not in str(caught.value)
+        assert (waiting(project), server.batches) == (0, [])
     with project.database.connect() as connection:
         assert failures(connection) == {}
     server.trouble = lambda _method, _path: None
@@ -504,15 +505,13 @@ def test_a_result_file_that_is_none_is_told_and_read_again_later(
     assert run(project).new == 2
 
 
-@pytest.mark.parametrize("status", ["paused", "", "completed"])
-def test_a_status_that_is_no_end_is_waited_for(
-    make_project: MakeProject, server: BatchServer, tmp_path: Path, status: str
-) -> None:
+def test_a_status_that_is_no_end_is_waited_for(make_project: MakeProject, server: BatchServer, tmp_path: Path) -> None:
     """Completed without any file is not complete: asked for again, it would be paid twice."""
     project = ready(make_project, write_colours(tmp_path / "shop", 2), server)
     run(project)
-    server.batches[0].status = status
-    assert (run(project).submitted, waiting(project)) == (0, 2)
+    for status in ("paused", "", "completed"):
+        server.batches[0].status = status
+        assert (run(project).submitted, waiting(project)) == (0, 2)
 
 
 def test_what_a_server_says_of_a_refused_file_is_kept_without_the_key(
