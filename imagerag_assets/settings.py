@@ -151,9 +151,10 @@ class Describer(_Section):
     """Name of the environment variable that holds the key; None: the preset's own. The key is never a setting."""
     batch: bool = False
     """Ask by the Batch API: half the price, within a day. For OpenAI, and servers that have /files and /batches."""
-    batch_requests: int = Field(default=2_000, ge=1, le=50_000)
+    batch_requests: int = Field(default=2_000, ge=1, le=2_000)
     batch_megabytes: float = Field(default=100.0, gt=0.0, le=200.0)
-    """Most of one file. OpenAI takes 50,000 requests and 200 MB (API reference, "Create batch")."""
+    """Most of one file. OpenAI takes 50,000 requests and 200 MB (API reference, "Create batch"); more than 2,000 images
+    cannot be claimed at once: each takes a place in Postgres' table of locks, which has some 6,400."""
 
     @model_validator(mode="after")
     def _model_is_named(self) -> Describer:
