@@ -19,6 +19,7 @@ from imagerag_assets.assets import (
 )
 from imagerag_assets.assets.common import ProjectResource
 from imagerag_assets.automation.alerts import ALERTS
+from imagerag_assets.automation.batch_results import batch_results
 from imagerag_assets.automation.checks import CHECKS
 from imagerag_assets.automation.jobs import JOBS, SCHEDULES
 from imagerag_assets.automation.sensors import SENSORS
@@ -37,7 +38,7 @@ def build_defs(
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[*SENSORS, *ALERTS],
+        sensors=[*SENSORS, batch_results, *ALERTS],
         resources={"project": ProjectResource(), "dbt": evaluation.dbt_resource(), **(resources or {})},
         loggers=loggers,
         # One process: a model is loaded once for all stages, and a step costs 0.2 s instead of 3.

@@ -146,8 +146,10 @@ def tell(context: dg.AssetExecutionContext, report: StageReport) -> None:
             f"{report.stage}: {report.new} new, {report.updated} updated, {report.removed} removed, "
             f"{report.failed} failed, {report.skipped} unchanged in {report.seconds:.1f} s"
         )
-    else:
+    elif not report.submitted:
         context.log.info(f"{report.stage}: nothing to do, {report.skipped} unchanged")
+    if report.submitted:
+        context.log.info(f"{report.stage}: {report.submitted} submitted; they stay pending until they come back")
 
 
 _PER_COLLECTION = """

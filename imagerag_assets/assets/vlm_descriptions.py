@@ -49,6 +49,7 @@ def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, 
     ).fetchall()
     return data_version(connection, stage.stage(project)), {
         **_cost_metadata(connection),
+        **_out_metadata(connection),
         "collections": coverage(connection, "vlm_descriptions"),
         "descriptions": table_metadata(("collection", "file", "category", "confidence", "description"), shown),
     }
@@ -86,6 +87,24 @@ def _cost_metadata(connection: Connection) -> dict[str, Any]:
             f"The cost of {unknown} calls is not known: the model has no public price, or an answer got lost."
         )
     return told
+
+
+def _out_metadata(connection: Connection) -> dict[str, Any]:
+    """How many descriptions are out at the Batch API; nothing where there never was a batch."""
+    rows = connection.execute(
+        "select b.preset, b.model, coalesce(b.server_batch, b.state), b.created_at, count(*), sum(i.usd) "
+        "from description_batches b join description_batch_items i using (batch) group by b.batch order by 4"
+    ).fetchall()
+    waiting = sum(row[4] for row in rows)
+    if not rows:
+        return {}
+    table = [(*row[:3], row[3].isoformat(timespec="seconds"), row[4], f"{row[5]:.4f}") for row in rows]
+    header = ("preset", "model", "batch", "since", "images", "USD at most")
+    return {
+        "waiting": waiting,
+        "batches": f"{waiting} submitted, waiting",
+        "batches_out": table_metadata(header, table),
+    }
 
 
 def _per_image(cost: Any, described: int) -> str:

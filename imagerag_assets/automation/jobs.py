@@ -19,6 +19,12 @@ evaluate = dg.define_asset_job(
     description="Benchmarks against the live index, metrics and report, without touching the index.",
     executor_def=dg.in_process_executor,
 )
+collect_descriptions = dg.define_asset_job(
+    "collect_descriptions",
+    selection=dg.AssetSelection.assets("vlm_descriptions").downstream(include_self=True),
+    description="Descriptions that came back from the Batch API, and what follows from them.",
+    executor_def=dg.in_process_executor,
+)
 
 hourly_update = dg.ScheduleDefinition(
     name="hourly_update",
@@ -36,5 +42,10 @@ daily_evaluation = dg.ScheduleDefinition(
     ),
 )
 
-JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [index_and_evaluate, evaluate, prune_runs]
+JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
+    index_and_evaluate,
+    evaluate,
+    collect_descriptions,
+    prune_runs,
+]
 SCHEDULES = [hourly_update, daily_evaluation, weekly_prune]

@@ -137,9 +137,12 @@ def changed_files(context: dg.SensorEvaluationContext, project: ProjectResource)
 
 
 def _last_run(instance: dg.DagsterInstance, cursor: Cursor) -> RunState:
-    if cursor.attempt == 0:
-        return "none"
-    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": cursor.run_key}), limit=1)
+    return "none" if cursor.attempt == 0 else state_of_run(instance, cursor.run_key)
+
+
+def state_of_run(instance: dg.DagsterInstance, run_key: str) -> RunState:
+    """What became of the newest run that was asked for under that key."""
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": run_key}), limit=1)
     if not runs:
         return "none"
     if runs[0].status in _FAILED:

@@ -37,6 +37,7 @@ class Stage:
     needs. `done` is a condition on the stage's table, under the alias `r`, that ties it to the candidate `c`.
     `current` is a further one, without which a result is out of date whatever its fingerprint: an input that may come
     later or change at the same fingerprint. `output` is an expression over `r`: what downstream sees of a result.
+    `waiting` is a condition on `c`: the result was asked for and comes by itself, so it is pending but not to be done.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Stage:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     current: str = "true"
     output: str = "''"
+    waiting: str = "false"
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,18 @@ class StageReport:
     pending: int = 0
     seconds: float = 0.0
     cost_usd: float = 0.0
+    submitted: int = 0
+    """Handed to a service that answers much later: pending until then."""
     stopped: str = ""
     """Why the run left things pending that it could have done: a budget that is reached."""
+
+    def add(self, other: StageReport) -> None:
+        """Count in what another part of the same run did."""
+        self.new += other.new
+        self.updated += other.updated
+        self.failed += other.failed
+        self.seconds += other.seconds
+        self.cost_usd += other.cost_usd
 
     @property
     def worked(self) -> int:
@@ -251,6 +263,7 @@ def _parts(stage: Stage) -> dict[str, sql.Composable]:
         "done": sql.SQL(stage.done),
         "current": sql.SQL(stage.current),
         "output": sql.SQL(stage.output),
+        "waiting": sql.SQL(stage.waiting),
     }
 
 
@@ -278,6 +291,7 @@ _NOT_WAITING = """
         select from stage_failures f
         where f.stage = %(stage)s and f.item = c.item and f.fingerprint = %(fingerprint)s
           and (f.attempts >= %(attempts)s or f.next_try > now()))
+    and not ({waiting})
 """
 
 

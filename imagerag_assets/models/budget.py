@@ -14,8 +14,10 @@ from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.errors import BudgetExhaustedError
 from imagerag_assets.settings import Budget
 
-_SECONDS_BETWEEN_LOOKS = 5.0
-"""How old the ledger's knowledge of other runs' spending may be."""
+_SECONDS_BETWEEN_LOOKS = 0.25
+"""How old the ledger's knowledge of other runs' spending may be: two at once overspend by what they have in flight."""
+_SHARE_OF_LOOKING = 0.05
+"""Of the time, where the rows of a day are so many that looking takes long."""
 _LAST_CALLS = 500
 
 
@@ -53,13 +55,14 @@ class Ledger:
         self._in_flight: dict[str, int] = defaultdict(int)
         self._dearest_now: Decimal | None = None
         self._dearest_before: Decimal | None = None
-        self._looked = 0.0
+        self._next_look = 0.0
         self._changed = asyncio.Condition()
         self.reached: dict[str, str] = {}
         """Scopes (`run`, `day`, a collection's name) whose budget was reached, with the sentence that says so."""
 
     def look(self, connection: Connection) -> None:
-        """Read what was spent so far, by this run and others."""
+        """Read what was spent so far, by this run and others, and what the batches that are out may cost."""
+        before = time.monotonic()
         run, day = one_row(
             connection.execute(
                 "select coalesce(sum(cost_usd) filter (where run_id = %s), 0), coalesce(sum(cost_usd) filter "
@@ -76,6 +79,15 @@ class Ledger:
             ).fetchall()
         )
         self._spent = {"run": run, "day": day, **{_scope(name): total for name, total in collections.items()}}
+        out = connection.execute(
+            "select i.collection, b.run_id = %s, sum(i.usd) from description_batch_items i "
+            "join description_batches b using (batch) group by 1, 2",
+            (self._run_id,),
+        )
+        for name, is_mine, held in out.fetchall():
+            # Whenever they were handed in: the day that they come back on pays.
+            for scope in ("day", _scope(name), *(("run",) if is_mine else ())):
+                self._spent[scope] = self._spent.get(scope, Decimal()) + held
         if self._dearest_before is None:
             (self._dearest_before,) = one_row(
                 connection.execute(
@@ -84,7 +96,8 @@ class Ledger:
                     (self._stage, self._model, _LAST_CALLS),
                 )
             )
-        self._looked = time.monotonic()
+        now = time.monotonic()
+        self._next_look = now + max(_SECONDS_BETWEEN_LOOKS, (now - before) / _SHARE_OF_LOOKING)
 
     def saved(self, connection: Connection, collection: str, cost: Decimal | None) -> None:
         """A call's row is in the transaction of `connection`: from now on the database counts it."""
@@ -92,8 +105,24 @@ class Ledger:
             self._unsaved[collection] -= cost
             for scope in ("run", "day", _scope(collection)):
                 self._spent[scope] = self._spent.get(scope, Decimal()) + cost
-        if self._budget.limited and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+        if self._budget.limited and time.monotonic() > self._next_look:
             self.look(connection)
+
+    def hold(self, collection: str, bound: Decimal) -> Decimal:
+        """Hold what a request of a batch may cost, and say how much that is. `bound` is what it costs at most.
+
+        Raises like `reserve`, but at once: a batch gives nothing back while it is out.
+        """
+        amount = self._amount(bound)
+        if (scope := self._too_much(collection, amount)) is not None:
+            raise self._refusal(scope, collection)
+        self._reserved[collection] += amount
+        return amount
+
+    def handed_in(self, connection: Connection) -> None:
+        """What was held is in rows now, or was given up: from now on the database counts it."""
+        self._reserved.clear()
+        self.look(connection)
 
     def is_reached(self, collection: str) -> bool:
         """Whether a call for that collection was already refused."""
@@ -159,8 +188,8 @@ class Ledger:
         alone = scope == _scope(collection)
         setting = f"budget.collections_usd.{collection}" if alone else f"budget.{scope}_usd"
         self.reached[scope] = (
-            f"{setting} is reached: {used:.4f} of {limit} USD are spent, and the next call may cost more than the "
-            "rest. What is left stays pending; raise the budget, or run again when it is fresh."
+            f"{setting} is reached: {used:.4f} of {limit} USD are spent or out, and the next call may cost more "
+            "than the rest. What is left stays pending; raise the budget, or run again when it is fresh."
         )
         return (CollectionExhaustedError if alone else BudgetExhaustedError)(self.reached[scope])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -37,16 +38,20 @@ class Call:
     tokens: Tokens
     cost_usd: Decimal | None
     """None where the model has no known price, or the answer got lost."""
-    latency_ms: float
+    latency_ms: float | None
+    """None for an answer of a batch."""
+    batch: uuid.UUID | None = None
+    """The batch that it came with, at the batch's price."""
 
 
 def save_call(connection: Connection, call: Call, *, stage: str, item: str, collection: str, run_id: str) -> None:
     """Write the call's row, in the transaction of what it gave."""
     connection.execute(
         "insert into model_calls (stage, item, collection, run_id, preset, model, attempt, outcome, tokens_in, "
-        "tokens_out, tokens_cached, cost_usd, latency_ms) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "tokens_out, tokens_cached, cost_usd, latency_ms, batch) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             stage, item, collection, run_id, call.preset, call.model, call.attempt, call.outcome,
-            call.tokens.sent, call.tokens.received, call.tokens.cached, call.cost_usd, call.latency_ms,
+            call.tokens.sent, call.tokens.received, call.tokens.cached, call.cost_usd, call.latency_ms, call.batch,
         ),
     )  # fmt: skip

@@ -15,19 +15,32 @@ _CHARACTERS_PER_TOKEN = 3.5
 """Of mixed prose, JSON and OCR; English prose alone has about four (OpenAI's help pages)."""
 
 
+_BATCH_FACTOR = Decimal("0.5")
+"""Of the price of a call that is asked for by the Batch API, where the package knows none: OpenAI's, Anthropic's and
+Google's documentation of their Batch APIs say 50 % of the standard price."""
+
+
 def cost_usd(
-    provider: str | None, model: str, tokens_in: int, tokens_out: int, tokens_cached: int = 0
+    provider: str | None, model: str, tokens_in: int, tokens_out: int, tokens_cached: int = 0, *, batch: bool = False
 ) -> Decimal | None:
-    """What these tokens cost; `tokens_in` counts the cached ones too. None for a model without a known price."""
+    """What these tokens cost, asked for at once or by the Batch API; `tokens_in` counts the cached ones too.
+
+    None for a model without a known price.
+    """
     if provider is None:
         return None
     from genai_prices import Usage, calc_price
 
-    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=tokens_cached)
+    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=min(tokens_cached, tokens_in))
     try:
-        return calc_price(usage, model, provider_id=provider).total_price
+        price = calc_price(usage, model, provider_id=provider).total_price
+        if not batch:
+            return price
+        reduced = calc_price(usage, model, provider_id=provider, price_context={"processing": "batch"}).total_price
     except LookupError:
         return None
+    # The package gives the standard price where it knows no other.
+    return reduced if reduced != price else price * _BATCH_FACTOR
 
 
 def text_tokens(characters: int) -> int:

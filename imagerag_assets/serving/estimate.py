@@ -85,16 +85,19 @@ def _price_of_one(
             (stage.fingerprint,),
         )
     )
+    provider, model = PRESETS[describer.preset].price_provider, describer.model or ""
     if images >= _ENOUGH_MEASURED:
+        if describer.batch:
+            # Some of them may have been asked for at the full price.
+            cost = cost_usd(provider, model, int(sent), int(received), batch=True)
         return f"the average of {images:,} images", lambda _item: (int(sent), int(received), cost)
-    provider = PRESETS[describer.preset].price_provider
 
     def by_rule(item: Item) -> tuple[int, int, Decimal | None]:
         subject = subject_of(project, item)
         size = fit((item.width, item.height), describer.sent_side)
         tokens = expected_tokens_in(describer, len(data_message(subject.context, subject.ocr)), size)
         expected = min(_TYPICAL_TOKENS_OUT, describer.max_output_tokens)
-        return tokens, expected, cost_usd(provider, describer.model or "", tokens, expected)
+        return tokens, expected, cost_usd(provider, model, tokens, expected, batch=describer.batch)
 
     return "the provider's rule for the size of images: too few are measured yet", by_rule
 

@@ -23,7 +23,7 @@ from imagerag_assets.models.describers.zero_shot import (
     load_vocabulary,
 )
 from imagerag_assets.project import Project
-from imagerag_assets.stages import ocr_text
+from imagerag_assets.stages import batch_records, description_batches, ocr_text
 from imagerag_assets.stages.common import RunOptions, load_image
 from imagerag_assets.stages.own_loop import OwnLoop
 
@@ -80,6 +80,7 @@ def stage(project: Project, *, with_unread: bool = False) -> Stage:
         "r.content = c.content and r.context = c.context", {**contexts(project), "ocr": upstream},
         current="r.inputs = c.inputs",
         output="concat_ws('|', r.general, r.key_elements::text, r.visible_text, r.category, r.tags::text)",
+        waiting=batch_records.WAITING,
     )  # fmt: skip
 
 
@@ -150,7 +151,31 @@ def _run_zero_shot(project: Project, options: RunOptions) -> StageReport:
 
 
 def _run_endpoint(project: Project, options: RunOptions) -> StageReport:
+    """Save what batches have brought, whether more are to follow or not; then ask for what is pending."""
     this = stage(project)
+
+    def subject(item: Item) -> Subject:
+        return subject_of(project, item)
+
+    def done(item: Item, reply: Reply, run_id: str) -> Done:
+        return _done(project, this, item, reply, [reply.call] if reply.call else [], run_id, _not_watched)
+
+    came = description_batches.collect(project, options, this, subject, done)
+    if project.settings.models.describer.batch:
+        report = description_batches.submit(project, options, this, subject, is_full=came.is_full)
+    else:
+        report = _run_calls(project, options, this)
+    # What came is among the unchanged by now.
+    report.skipped = max(0, report.skipped - came.report.worked)
+    report.add(came.report)
+    return report
+
+
+def _not_watched(_connection: Connection, _collection: str, _cost: Decimal | None) -> None:
+    pass
+
+
+def _run_calls(project: Project, options: RunOptions, this: Stage) -> StageReport:
     settings, budget = project.settings.models.describer, project.settings.budget
     ledger = Ledger(budget, NAME, settings.model or "", options.run_id)
     describers: list[EndpointDescriber] = []
@@ -182,7 +207,7 @@ def _run_local(project: Project, options: RunOptions) -> StageReport:
     def replies(subjects: Sequence[Subject]) -> Iterator[Reply]:
         return project.local_describer().replies(subjects)
 
-    work = _told(project, this, options, replies, lambda _connection, _collection, _cost: None)
+    work = _told(project, this, options, replies, _not_watched)
     return _run_stage(project, options, this, work, project.settings.models.batch_size)
 
 
@@ -194,25 +219,37 @@ def _told(
     on_saved: Callable[[Connection, str, Decimal | None], None],
 ) -> Work:
     """The work of a describer that answers image by image: every call a row, every answer in its row's transaction."""
-    model = project.settings.models.describer.model or ""
 
     def work(items: Sequence[Item]) -> Iterator[Done]:
         by_key = {item.item: item for item in items}
         calls: dict[str, list[Call]] = defaultdict(list)
         for reply in replies([subject_of(project, item) for item in items]):
-            key, call = reply.subject.key, reply.call
-            if call is not None:
-                calls[key].append(call)
-            one = reply.description
-            row = _row(this, by_key[key], model, one, _total(calls[key])) if one else None
-            yield Done(
-                _saver(reply, row, options.run_id, on_saved),
-                {key: reply.error} if reply.error else {},
-                float((call and call.cost_usd) or 0),
-                frozenset({key} if reply.description or reply.error else ()),
-            )
+            key = reply.subject.key
+            if reply.call is not None:
+                calls[key].append(reply.call)
+            yield _done(project, this, by_key[key], reply, calls[key], options.run_id, on_saved)
 
     return work
+
+
+def _done(
+    project: Project,
+    this: Stage,
+    item: Item,
+    reply: Reply,
+    calls: Sequence[Call],
+    run_id: str,
+    on_saved: Callable[[Connection, str, Decimal | None], None],
+) -> Done:
+    """What to save of a reply. `calls` are all those for the image so far."""
+    model = project.settings.models.describer.model or ""
+    row = _row(this, item, model, reply.description, _total(calls)) if reply.description else None
+    return Done(
+        _saver(reply, row, run_id, on_saved),
+        {item.item: reply.error} if reply.error else {},
+        float((reply.call and reply.call.cost_usd) or 0),
+        frozenset({item.item} if reply.description or reply.error else ()),
+    )
 
 
 def _saver(

@@ -32,6 +32,12 @@ def test_the_other_job_evaluates_without_touching_the_index() -> None:
     assert assets_of("evaluate") == EVALUATION
 
 
+def test_descriptions_that_came_back_reach_the_index_without_a_look_at_the_folders() -> None:
+    selected = assets_of("collect_descriptions")
+    assert {"vlm_descriptions", "description_embeddings", "pgvector_index", "eval_metrics"} <= selected
+    assert not {"raw_images", "ocr_text"} & selected
+
+
 def test_schedules_and_sensors_are_off_until_someone_switches_them_on() -> None:
     repository = defs.get_repository_def()
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
@@ -45,5 +51,5 @@ def test_schedules_and_sensors_are_off_until_someone_switches_them_on() -> None:
 
 
 def test_every_step_runs_in_one_process_so_that_a_model_is_loaded_once() -> None:
-    for job in ("index_and_evaluate", "evaluate", "prune_runs"):
+    for job in ("index_and_evaluate", "evaluate", "collect_descriptions", "prune_runs"):
         assert defs.resolve_job_def(job).executor_def.name == "in_process"

@@ -49,12 +49,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What the server does with one call. `cut` sends only half of the body that it announced."""
+    """What the server does with one call. `cut` sends only half of the body that it announced, `drip_seconds` is
+    the pause before every byte."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     after_seconds: float = 0.0
+    drip_seconds: float = 0.0
     cut: bool = False
     content_type: str = "application/json"
 
@@ -147,7 +149,11 @@ class FaultServer:
                         self.send_header(name, value)
                     self.send_header("content-length", str(len(data)))
                     self.end_headers()
-                    self.wfile.write(data[: len(data) // 2] if response.cut else data)
+                    for byte in data if response.drip_seconds else b"":
+                        time.sleep(response.drip_seconds)
+                        self.wfile.write(bytes([byte]))
+                    if not response.drip_seconds:
+                        self.wfile.write(data[: len(data) // 2] if response.cut else data)
                     outer.answered += 1
                 except (BrokenPipeError, ConnectionResetError):
                     pass

@@ -40,3 +40,11 @@ def test_cached_tokens_are_cheaper_and_an_unknown_model_has_no_price() -> None:
     assert cost_usd("openai", "gpt-4o", 1_000_000, 100_000, 1_000_000) == Decimal("2.25")
     assert cost_usd("anthropic", "no-such-model", 1, 1) is None
     assert cost_usd(None, "gpt-4o", 1, 1) is None
+
+
+def test_a_batch_costs_half_whether_the_price_list_knows_it_or_not() -> None:
+    for model in ("gpt-4o", "gpt-4o-2024-11-20", "chatgpt-4o-latest"):
+        price = cost_usd("openai", model, 1000, 100)
+        assert price
+        assert cost_usd("openai", model, 1000, 100, batch=True) == price / 2, model
+    assert cost_usd("openai", "no-such-model", 1, 1, batch=True) is None

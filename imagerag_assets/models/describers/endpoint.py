@@ -22,8 +22,8 @@ from imagerag_assets.errors import ImageragError, ItemError, ModelError
 from imagerag_assets.models.budget import CollectionExhaustedError, Ledger
 from imagerag_assets.models.calls import Call, Outcome, Tokens
 from imagerag_assets.models.describers import Description, Reply, Subject
-from imagerag_assets.models.describers.faults import LONGEST_WAIT_SECONDS, Fault, explain, final_error
-from imagerag_assets.models.describers.pace import Pace
+from imagerag_assets.models.describers.faults import Fault, explain, explain_status, final_error, without_key
+from imagerag_assets.models.describers.pace import LONGEST_WAIT_SECONDS, Pace
 from imagerag_assets.models.describers.picture import SentPicture, prepare
 from imagerag_assets.models.describers.presets import PRESETS
 from imagerag_assets.models.describers.prompt import data_message, instructions, repair_message
@@ -39,6 +39,9 @@ _TRIES: Mapping[Outcome, int] = {"rate_limited": 8, "server_error": 4, "timeout"
 _REPAIRABLE = ("invalid", "empty", "cut_off")
 _FIRST_WAIT_SECONDS = 0.5
 _CONNECT_SECONDS = 10.0
+_MOST_TOKENS = 100_000_000
+"""Of one call; a server that counts more does not count."""
+_LONGEST_TEXT = 200_000
 
 Messages = list[dict[str, Any]]
 Put = Callable[[Reply], Awaitable[None]]
@@ -61,8 +64,9 @@ class EndpointDescriber:
         self._settings = settings
         self._preset = PRESETS[settings.preset]
         self._model = settings.model or ""
-        self._where = settings.base_url or self._preset.base_url or ""
+        self._where = address(settings)
         self._key = endpoint_key(settings)
+        self._clean = without_key(self._key)
         self._ledger = ledger
         self._pace = Pace(settings.concurrency, settings.requests_per_minute)
         self._client: AsyncOpenAI | None = None
@@ -133,8 +137,8 @@ class EndpointDescriber:
 
     async def _converse(self, subject: Subject, picture: SentPicture, put: Put) -> None:
         """Ask; try again what is the server's passing trouble; ask once for an answer to be put right."""
-        messages = self._messages(subject, picture)
-        bound = self._bound(subject, picture)
+        messages = request_messages(self._settings, subject, picture)
+        bound = most_it_costs(self._settings, subject, picture)
         tries: Counter[Outcome] = Counter()
         repairing = False
         for attempt in count(1):
@@ -183,61 +187,21 @@ class EndpointDescriber:
         try:
             # The client's own time-out is between two bytes, and a server may send one at a time.
             async with asyncio.timeout(self._settings.timeout_seconds):
-                response = await self._open().chat.completions.with_raw_response.create(**self._request(messages))
-            if "json" not in response.headers.get("content-type", ""):
+                body = request_body(self._settings, messages)
+                response = await self._open().chat.completions.with_raw_response.create(**body)
+            if not _may_be_json(response):
                 message = "it answers with no JSON; the address probably lacks its path, such as /v1"
                 return "", Fault("not_the_protocol", message), Tokens()
-            read = _content(json.loads(response.content), self._clean)
-        except (OpenAIError, TimeoutError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            read = read_completion(json.loads(response.content), self._clean)
+        except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             return "", explain(error, self._clean), Tokens()
         self._pace.succeeded(response.headers, read[2].sent or 0)
         return read
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
-            from openai import AsyncOpenAI, Timeout
-
-            timeout = self._settings.timeout_seconds
-            self._client = AsyncOpenAI(
-                # The SDK insists on a key; servers that need none ignore it.
-                api_key=self._key or "none",
-                base_url=self._where,
-                timeout=Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
-                # Retries are ours: each is a row, is paced, and is paid from the budget.
-                max_retries=0,
-            )
+            self._client = open_client(self._settings, self._key)
         return self._client
-
-    def _messages(self, subject: Subject, picture: SentPicture) -> Messages:
-        image: dict[str, Any] = {"url": picture.url}
-        if self._preset.image_detail:
-            image["detail"] = self._settings.detail
-        content = [
-            {"type": "text", "text": data_message(subject.context, subject.ocr)},
-            {"type": "image_url", "image_url": image},
-        ]
-        return [{"role": "system", "content": instructions()}, {"role": "user", "content": content}]
-
-    def _request(self, messages: Messages) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "model": self._model,
-            "messages": messages,
-            self._preset.token_limit: self._settings.max_output_tokens,
-        }
-        if self._preset.temperature is not None:
-            request["temperature"] = self._preset.temperature
-        if self._preset.json_schema:
-            schema = {"name": "image_description", "strict": True, "schema": JSON_SCHEMA}
-            request["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return request
-
-    def _bound(self, subject: Subject, picture: SentPicture) -> Decimal:
-        """What a call for this image costs at most; 0 where the model has no price, which no budget allows."""
-        tokens = expected_tokens_in(
-            self._settings, len(data_message(subject.context, subject.ocr)), (picture.width, picture.height)
-        )
-        cost = cost_usd(self._preset.price_provider, self._model, tokens, self._settings.max_output_tokens)
-        return cost or Decimal()
 
     def _cost(self, tokens: Tokens, fault: Fault | None) -> Decimal | None:
         if tokens.sent is not None and tokens.received is not None:
@@ -245,9 +209,63 @@ class EndpointDescriber:
             return cost_usd(self._preset.price_provider, self._model, tokens.sent, tokens.received, cached)
         return Decimal() if fault and fault.is_free else None
 
-    def _clean(self, text: str) -> str:
-        """A server's words without the key, which some of them repeat."""
-        return text.replace(self._key, "***") if self._key else text
+
+def open_client(settings: Describer, key: str | None) -> AsyncOpenAI:
+    """A client of the settings' server. Nothing is sent yet."""
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+
+    timeout = Timeout(settings.timeout_seconds, connect=min(settings.timeout_seconds, _CONNECT_SECONDS))
+    return AsyncOpenAI(
+        # The SDK insists on a key; servers that need none ignore it.
+        api_key=key or "none",
+        base_url=address(settings),
+        timeout=timeout,
+        # Where a redirect leads, nobody agreed to send images.
+        http_client=DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False),
+        # Retries are ours: each is a row, is paced, and is paid from the budget.
+        max_retries=0,
+    )
+
+
+def address(settings: Describer) -> str:
+    """Where the settings' server is."""
+    return settings.base_url or PRESETS[settings.preset].base_url or ""
+
+
+def request_messages(settings: Describer, subject: Subject, picture: SentPicture) -> Messages:
+    """What the model is told: the instructions, what is known of the image as data, and the image."""
+    image: dict[str, Any] = {"url": picture.url}
+    if PRESETS[settings.preset].image_detail:
+        image["detail"] = settings.detail
+    content = [
+        {"type": "text", "text": data_message(subject.context, subject.ocr)},
+        {"type": "image_url", "image_url": image},
+    ]
+    return [{"role": "system", "content": instructions()}, {"role": "user", "content": content}]
+
+
+def request_body(settings: Describer, messages: Messages) -> dict[str, Any]:
+    """The body of a chat completion, with what the preset takes."""
+    preset = PRESETS[settings.preset]
+    request: dict[str, Any] = {
+        "model": settings.model,
+        "messages": messages,
+        preset.token_limit: settings.max_output_tokens,
+    }
+    if preset.temperature is not None:
+        request["temperature"] = preset.temperature
+    if preset.json_schema:
+        schema = {"name": "image_description", "strict": True, "schema": JSON_SCHEMA}
+        request["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return request
+
+
+def most_it_costs(settings: Describer, subject: Subject, picture: SentPicture, *, batch: bool = False) -> Decimal:
+    """What a call for this image costs at most; 0 where the model has no price, which no budget allows."""
+    size = (picture.width, picture.height)
+    tokens = expected_tokens_in(settings, len(data_message(subject.context, subject.ocr)), size)
+    provider = PRESETS[settings.preset].price_provider
+    return cost_usd(provider, settings.model or "", tokens, settings.max_output_tokens, batch=batch) or Decimal()
 
 
 def endpoint_key(settings: Describer) -> str | None:
@@ -302,23 +320,37 @@ def _checked(answered: _Answered, repairing: bool) -> _Answered:
     return replace(answered, call=replace(answered.call, outcome=outcome), description=description)
 
 
-def _content(body: Any, clean: Callable[[str], str]) -> tuple[str, Fault | None, Tokens]:
+def read_completion(body: Any, clean: Callable[[str], str]) -> tuple[str, Fault | None, Tokens]:
     """(text, what is wrong, tokens) of a response's JSON. Servers differ in what they leave out."""
-    usage = _part(body, "usage")
-    cached = _number(_part(usage, "prompt_tokens_details"), "cached_tokens")
-    tokens = Tokens(_number(usage, "prompt_tokens"), _number(usage, "completion_tokens"), cached)
+    tokens = _tokens(_part(body, "usage"))
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not choices:
         # Some gateways report what went wrong behind them with status 200.
+        status = _part(body, "error").get("code")
+        if isinstance(status, int) and 400 <= status < 600:
+            return "", explain_status(status, body, clean), tokens
         return "", Fault("broken", clean(f"a response without choices: {json.dumps(body)[:300]}")), tokens
     message = _part(choices[0], "message")
     reason = choices[0].get("finish_reason") if isinstance(choices[0], dict) else None
     text, refusal = clean(_text(message.get("content"))), clean(_text(message.get("refusal")))
     if refusal or reason == "content_filter":
-        return text, Fault("refused", refusal[:500] or "the content filter stopped the answer."), tokens
+        return text, Fault("refused", refusal or "the content filter stopped the answer."), tokens
     if reason == "length":
         return text, Fault("cut_off", "it was cut off"), tokens
     return text, None if text.strip() else Fault("empty", "it is empty"), tokens
+
+
+def _tokens(usage: dict[str, Any]) -> Tokens:
+    """What the server counted. Tokens of thought count as received, also where only the total has them (Gemini's)."""
+    sent, received = _number(usage, "prompt_tokens"), _number(usage, "completion_tokens")
+    total = _number(usage, "total_tokens")
+    if sent is not None and received is not None and total is not None:
+        received = max(received, total - sent)
+    return Tokens(sent, received, _number(_part(usage, "prompt_tokens_details"), "cached_tokens"))
+
+
+def _may_be_json(response: Any) -> bool:
+    return "json" in response.headers.get("content-type", "") or response.content.lstrip()[:1] == b"{"
 
 
 def _part(node: Any, name: str) -> dict[str, Any]:
@@ -328,14 +360,16 @@ def _part(node: Any, name: str) -> dict[str, Any]:
 
 def _number(node: dict[str, Any], name: str) -> int | None:
     found = node.get(name)
-    return found if isinstance(found, int) and found >= 0 else None
+    is_count = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _MOST_TOKENS
+    return found if is_count else None
 
 
 def _text(content: Any) -> str:
     """A message's text, which some servers give in parts."""
     if isinstance(content, list):
         return "".join(_text(_part({"part": part}, "part").get("text")) for part in content)
-    return content if isinstance(content, str) else ""
+    # JSON may hold half a character, which can be sent nowhere.
+    return content[:_LONGEST_TEXT].encode("utf-8", "replace").decode() if isinstance(content, str) else ""
 
 
 def _repair(text: str, fault: Fault) -> Messages:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+LONGEST_WAIT_SECONDS = 300.0
+"""A server that asks for more before the next call has closed for the day, or does not know what it says."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -66,9 +68,10 @@ class Pace:
         self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
         for kind, needed in (("requests", 1), ("tokens", next_tokens)):
             left, reset = headers.get(f"x-ratelimit-remaining-{kind}"), headers.get(f"x-ratelimit-reset-{kind}", "")
-            if left is not None and left.isdigit() and int(left) < needed:
+            if left is not None and left.isdecimal() and int(left[:18]) < needed:
                 now = asyncio.get_running_loop().time()
-                self._next_start = max(self._next_start, now + seconds(reset))
+                # Some servers give the time of day instead of a duration.
+                self._next_start = max(self._next_start, now + min(seconds(reset), LONGEST_WAIT_SECONDS))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
 _FEW_COLOURS = 2048
 """Screens, plans and drawings have fewer in a small sample of their pixels; photographs have more."""
+
+_LARGEST_PNG = 3_700_000
+"""Bytes. Anthropic takes at most 5 MB of an image in base64, and a scan in shades of grey counts as drawn."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,12 @@ def prepare(image: Image.Image, longest_side: int) -> SentPicture:
     """An RGB image as PNG where it is drawn and as JPEG where it is photographed, sharp enough to read text in."""
     drawn = image.resize((256, 256), Image.Resampling.NEAREST).getcolors(_FEW_COLOURS) is not None
     sent = shrink(image, longest_side)
+    if drawn and len(data := _encoded(sent, "PNG", optimize=False)) <= _LARGEST_PNG:
+        return SentPicture(data, "image/png", *sent.size)
+    return SentPicture(_encoded(sent, "JPEG", quality=90, subsampling=0), "image/jpeg", *sent.size)
+
+
+def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    if drawn:
-        sent.save(buffer, "PNG", optimize=False)
-    else:
-        sent.save(buffer, "JPEG", quality=90, subsampling=0)
-    return SentPicture(buffer.getvalue(), "image/png" if drawn else "image/jpeg", *sent.size)
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -75,14 +76,28 @@ def parse_answer(text: str) -> Description:
 
     Raises `InvalidAnswerError` saying what is missing.
     """
-    try:
-        answer = Answer.model_validate(_canonical(_json_object(text)))
-    except ValidationError as error:
-        problems = (
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_url=False, include_input=False)
-        )
-        raise InvalidAnswerError("; ".join(problems)) from None
+    wrong: list[str] = []
+    for found in _json_objects(text):
+        try:
+            answer = Answer.model_validate(_canonical(found))
+        except ValidationError as error:
+            wrong.append(_problems(error))
+        else:
+            return _description(answer)
+    # The last object is the answer, if one is: models that think aloud write others before it.
+    raise InvalidAnswerError(
+        wrong[-1] if wrong else "it holds no complete JSON object" if text.strip() else "it is empty"
+    )
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_url=False, include_input=False)
+    )
+
+
+def _description(answer: Answer) -> Description:
     return Description(
         answer.general_description,
         tuple(answer.key_elements),
@@ -93,16 +108,18 @@ def parse_answer(text: str) -> Description:
     )
 
 
-def _json_object(text: str) -> dict[str, Any]:
-    """The first JSON object in the text that is no part of another."""
+def _json_objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in the text that are no parts of others."""
     decoder = json.JSONDecoder(strict=False)
+    end = 0
     for start in (match.start() for match in re.finditer(r"\{", text)):
-        try:
-            found, _ = decoder.raw_decode(text, start)
-        except (json.JSONDecodeError, RecursionError):
+        if start < end:
             continue
-        return dict(found)
-    raise InvalidAnswerError("it holds no complete JSON object" if text.strip() else "it is empty")
+        try:
+            found, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        yield dict(found)
 
 
 def _canonical(found: dict[str, Any]) -> dict[str, Any]:
