@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import jinja2
 
@@ -77,7 +78,8 @@ def write_report(connection: Connection, folder: Path) -> Path:
             previous=previous,
             table=table,
             published=PUBLISHED,
-            kinds=_kinds(connection, newest["evaluation"], methods),
+            kinds=_slices(connection, newest["evaluation"], methods, "kind"),
+            languages=_slices(connection, newest["evaluation"], methods, "language"),
             deltas=_deltas(table, metrics_table(connection, previous["evaluation"])) if previous else {},
             changes=_changes(connection, newest["evaluation"], previous["evaluation"], views) if previous else [],
             moved=_moved(connection, newest["evaluation"], previous["evaluation"]) if previous else [],
@@ -109,21 +111,15 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _kinds(connection: Connection, evaluation: int, methods: list[str]) -> dict[str, list[Row]]:
-    """Rows over all benchmarks for every kind of query, in the methods' order; "all" first."""
-    rows = read(
-        connection,
-        "select * from imagerag_eval.eval_metrics where evaluation = %s and benchmark = %s "
-        "order by kind <> %s, kind, array_position(%s, method)",
-        evaluation,
-        ALL,
-        ALL,
-        methods,
-    )
-    kinds: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        kinds[row["kind"]].append(row)
-    return dict(kinds)
+def _slices(
+    connection: Connection, evaluation: int, methods: list[str], by: Literal["kind", "language"]
+) -> dict[str, list[Row]]:
+    """Rows over all benchmarks for every kind of query or every language, in the methods' order; "all" first."""
+    rows = metrics_table(connection, evaluation, by_kind=by == "kind", by_language=by == "language")
+    slices: dict[str, list[Row]] = defaultdict(list)
+    for row in sorted((row for row in rows if row["benchmark"] == ALL), key=lambda row: methods.index(row["method"])):
+        slices[row[by]].append(row)
+    return dict(sorted(slices.items(), key=lambda item: (item[0] != ALL, item[0])))
 
 
 def _deltas(table: list[Row], before: list[Row]) -> dict[tuple[str, str], Row]:

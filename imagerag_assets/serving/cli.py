@@ -96,7 +96,7 @@ def metrics(
     project = _project(settings)
     if as_json:
         with project.database.connect() as connection:
-            print(json.dumps(metrics_table(connection, by_kind=True), default=str, indent=2))
+            print(json.dumps(metrics_table(connection, by_kind=True, by_language=True), default=str, indent=2))
     else:
         _print_metrics(project)
 

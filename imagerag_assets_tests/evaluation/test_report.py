@@ -119,6 +119,7 @@ def test_the_page_tells_changes_and_every_ranking(two_evaluations: TwoEvaluation
     assert "<b>✓</b> copy.jpg" in page, "a near-duplicate of a relevant image is right"
     assert "<b>✗</b> bad.jpg" in page
     assert "in quarantine" in page
+    assert re.findall(r"<h3>(\w[\w ]*) <small", page)[-4:] == ["All languages", "no language", "en", "fr"]
     # The example, good.jpg and bad.jpg; the third image has no thumbnail.
     assert page.count("data:image/webp;base64,") == 3
     assert page.count('class="picture "') > 0
