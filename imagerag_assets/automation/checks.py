@@ -21,11 +21,15 @@ def failure_check(stage: str) -> dg.AssetChecksDefinition:
     )
     def check(project: ProjectResource) -> dg.AssetCheckResult:
         with clear_failure(), project.open().database.connect() as connection:
-            (failed,) = one_row(connection.execute("select count(*) from stage_failures where stage = %s", (stage,)))
+            # Those with the live generation's models, too, while the settings name others.
+            names = [stage, f"{stage} beside"]
+            (failed,) = one_row(
+                connection.execute("select count(distinct item) from stage_failures where stage = any(%s)", (names,))
+            )
             newest = connection.execute(
-                "select item, error_class, message, attempts from stage_failures where stage = %s "
+                "select item, error_class, message, attempts from stage_failures where stage = any(%s) "
                 "order by last_try desc, item limit %s",
-                (stage, _SHOWN),
+                (names, _SHOWN),
             ).fetchall()
         return dg.AssetCheckResult(
             passed=not failed,

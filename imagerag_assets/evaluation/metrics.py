@@ -31,14 +31,27 @@ def read(connection: Connection, query: LiteralString, *values: object, **named:
 
 
 def newest_evaluations(connection: Connection) -> list[Row]:
-    """Find the newest measured evaluation and the one before it: evaluation, generation, evaluated_at."""
+    """Find the newest measured evaluation of what is live, and the one before it: evaluation, generation, evaluated_at.
+
+    Evaluations of candidates that never went live are none of them: they are the gate's.
+    """
     there = connection.execute("select to_regclass('imagerag_eval.eval_metrics')").fetchone()
     if there is None or there[0] is None:
         return []
     return read(
         connection,
-        "select distinct evaluation, generation, evaluated_at from imagerag_eval.eval_metrics "
-        "order by evaluated_at desc, evaluation desc limit 2",
+        """
+        with measured as (
+            select distinct m.evaluation, m.generation, m.evaluated_at, g.status = 'live' as live
+            from imagerag_eval.eval_metrics m join generations g using (generation)
+            where g.status = 'live' or g.live_at is not null
+        ), newest as (
+            select * from measured where live order by evaluated_at desc, evaluation desc limit 1
+        )
+        select m.evaluation, m.generation, m.evaluated_at
+        from measured m join newest n on (m.evaluated_at, m.evaluation) <= (n.evaluated_at, n.evaluation)
+        order by m.evaluated_at desc, m.evaluation desc limit 2
+        """,
     )
 
 
