@@ -1,4 +1,4 @@
-"""Every method on every benchmark query, in the live generation and its candidate: ranked results and latencies as rows.
+"""Every method on every benchmark query, in the live generation and its candidate: rankings and latencies as rows.
 
 No metric is computed here: dbt_eval does that from these rows.
 """

@@ -60,8 +60,8 @@ def _locked_live(connection: Connection) -> Generation:
 
 
 def lock(connection: Connection) -> None:
-    """One switch at a time; whoever reads generations is not held up."""
-    connection.execute("lock table generations in share row exclusive mode")
+    """One switch at a time, in the caller's transaction. Neither searches nor an update of the index are waited for."""
+    connection.execute("select pg_advisory_xact_lock(hashtextextended('live_generation', 0))")
 
 
 def _was_live(connection: Connection, number: int) -> bool:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.retrieval.methods import Method
-from imagerag_assets.serving import duplicates
+from imagerag_assets.serving import duplicates, generations
 from imagerag_assets.serving.terminal import SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
 
@@ -27,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 app.add_typer(duplicates.app, name="duplicates")
+app.add_typer(generations.app, name="generations")
 
 
 def main() -> None:
