@@ -40,7 +40,7 @@ def write_shop(root: Path) -> tuple[Path, Path]:
     return pictures, benchmark
 
 
-def write_encoder(folder: Path, noise: float, seed: int = 1) -> str:
+def write_encoder(folder: Path, noise: float) -> str:
     """The bundled dual encoder as a folder of its own, with normal noise on the image tower's weights.
 
     `noise` is a share of each weight matrix's own spread.
@@ -50,10 +50,10 @@ def write_encoder(folder: Path, noise: float, seed: int = 1) -> str:
     from imagerag_assets.models.dual_encoder import assemble_bundled
 
     model = assemble_bundled(Path(imagerag_assets.__file__).parent / "sample" / "dual_encoder", "cpu")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if ".image." in name and weights.dim() > 1:
-                weights += noise * weights.std() * torch.randn(weights.shape, generator=generator)
+                weights.add_(torch.randn(weights.shape, generator=generator), alpha=noise * float(weights.std()))
     model.save(str(folder))
     return str(folder)

@@ -1,13 +1,12 @@
 """The gate, told as one story with real encoders.
 
-A damaged encoder is the first there is; a better one takes its place; a person goes back and forth; another damaged one
-is held back.
+A damaged encoder is the first there is; a better one takes its place; a person goes back and forth; the damaged one is
+held back when the settings name it again.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from imagerag_assets.assets.generations import candidate_comparison, live_genera
 from imagerag_assets.automation.checks import candidate_is_no_worse
 from imagerag_assets.automation.promotion import promote_candidate
 from imagerag_assets.evaluation.gate import Decision, decide
+from imagerag_assets.evaluation.metrics import newest_evaluations
 from imagerag_assets.project import Project, open_project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.search import Query, Result, search
@@ -33,9 +33,11 @@ from imagerag_assets.stages import benchmark_queries, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.assets.shop import write_encoder, write_shop
 from imagerag_assets_tests.evaluation.corpus import run_dbt
+from imagerag_assets_tests.pictures import draw
 from imagerag_assets_tests.stages.graph import run_all
 
-Found = dict[str, list[Result]]
+Found = dict[str, list[tuple[Any, ...]]]
+"""Results by query. Scores to twelve digits: sums in another order differ in the last ones."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Shop:
             "collections": [
                 {"name": "shop", "source": str(self.root / "shop"), "benchmark": str(self.root / "benchmark")}
             ],
-            "models": {"image_text": image_text},
+            "models": {"image_text": image_text, "vocabulary": str(self.root / "words.yaml")},
             "ocr": {"languages": ["eng"]},
             "gate": gate,
         }
@@ -71,7 +73,7 @@ class Shop:
         reports.append(retrieval_runs.run(project, RunOptions(), "run"))
         changed = sum(report.worked + report.removed for report in reports)
         if changed:
-            done = run_dbt(project.database, self.root / "dbt", "run", "--select", "+query_metrics")
+            done = run_dbt(project.database, self.root / "dbt", "run", "--select", "+eval_metrics")
             assert done.returncode == 0, done.stdout
         return changed
 
@@ -99,11 +101,16 @@ class Shop:
         return dict(rows)
 
     def found(self, settings: Path) -> Found:
-        """What search gives, query by query."""
+        """What search gives for the first queries."""
         lines = (self.root / "benchmark" / "queries.jsonl").read_text().splitlines()
         texts = [json.loads(line)["text"] for line in lines]
         project = self.project(settings)
-        return {text: search(project, Query(text)) for text in texts}
+        return {text: [told(one) for one in search(project, Query(text))] for text in texts[:6]}
+
+
+def told(one: Result) -> tuple[Any, ...]:
+    legs = {name: (leg.rank, round(leg.score, 12)) for name, leg in one.legs.items()}
+    return one.uri, round(one.score, 12), legs, one.box, one.description, one.tags, one.duplicates
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,10 @@ Story = dict[str, Moment]
 def shop(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     root = tmp_path_factory.mktemp("gate")
     write_shop(root)
+    # Few words: they are encoded with every encoder.
+    words = {"category": ["mug", "vase", "shoe", "sofa", "lamp"], "colour": ["red", "blue", "green", "white"]}
+    vocabulary = {"template": "a {}", "tags_per_group": 1, "minimum": 0.0, "groups": words}
+    (root / "words.yaml").write_text(yaml.safe_dump(vocabulary))
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("create database gate")
     made = Shop(root, server_url.replace("/postgres?", "/gate?"))
@@ -142,35 +153,38 @@ def shop(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def story(shop: Shop) -> Story:
     """Every moment of it, in order."""
-    told: Story = {}
-    damaged = shop.settings(write_encoder(shop.root / "damaged", noise=2.0, seed=1))
+    moments: Story = {}
+    damaged = shop.settings(write_encoder(shop.root / "damaged", noise=2.0))
     good = shop.settings("bundled")
 
     run_all(shop.project(damaged))
-    told["first"] = Moment(shop.statuses(), shop.found(damaged))
+    moments["first"] = Moment(shop.statuses(), shop.found(damaged))
 
     shop.build_and_measure(good)
-    told["better one waits"] = Moment(shop.statuses(), shop.found(good), shop.decision(good))
+    with shop.project(good).database.connect() as connection:
+        headline = str([row["generation"] for row in newest_evaluations(connection)])
+    moments["better one waits"] = Moment(shop.statuses(), shop.found(good), shop.decision(good), told=headline)
     asks = shop.settings("bundled", wait_for_person=True)
-    told["a person is asked"] = Moment(shop.statuses(), {}, shop.decision(asks), shop.pass_the_gate(asks))
-    told["a person is asked"] = replace(told["a person is asked"], statuses=shop.statuses())
+    moments["a person is asked"] = Moment(shop.statuses(), {}, shop.decision(asks), shop.pass_the_gate(asks))
+    moments["a person is asked"] = replace(moments["a person is asked"], statuses=shop.statuses())
     run = shop.pass_the_gate(good)
-    told["better one is live"] = Moment(shop.statuses(), shop.found(good), shop.decision(good), run)
+    moments["better one is live"] = Moment(shop.statuses(), shop.found(good), shop.decision(good), run)
 
     answer = shop.command(good, "rollback")
-    told["rolled back"] = Moment(shop.statuses(), shop.found(good), told=answer)
+    moments["rolled back"] = Moment(shop.statuses(), shop.found(good), told=answer)
     shop.build_and_measure(good)
     run = shop.pass_the_gate(good)
-    told["the next run"] = Moment(shop.statuses(), shop.found(good), shop.decision(good), run)
+    moments["the next run"] = Moment(shop.statuses(), shop.found(good), shop.decision(good), run)
     promote_candidate.execute_in_process(resources={"project": ProjectResource(settings_file=str(good))})
-    told["put back by the job"] = Moment(shop.statuses(), shop.found(good))
+    moments["put back by the job"] = Moment(shop.statuses(), shop.found(good))
 
-    worse = shop.settings(write_encoder(shop.root / "worse", noise=2.0, seed=2))
-    shop.build_and_measure(worse)
-    run = shop.pass_the_gate(worse)
-    listed = shop.command(worse, "list")
-    told["worse one is held back"] = Moment(shop.statuses(), shop.found(worse), shop.decision(worse), run, listed)
-    return told
+    shop.build_and_measure(damaged)
+    run = shop.pass_the_gate(damaged)
+    listed = shop.command(damaged, "list")
+    moments["worse one is held back"] = Moment(
+        shop.statuses(), shop.found(damaged), shop.decision(damaged), run, listed
+    )
+    return moments
 
 
 def test_the_first_generation_needs_no_gate(story: Story) -> None:
@@ -182,6 +196,7 @@ def test_a_candidate_stands_beside_the_live_generation_which_search_reads_with_i
     assert waits.statuses == {1: "live", 2: "candidate"}
     # The settings name the candidate's encoder, and nothing of it is seen.
     assert waits.found == story["first"].found
+    assert waits.told == "[1]"
 
 
 def test_a_better_encoder_is_promoted(story: Story) -> None:
@@ -230,7 +245,7 @@ def test_the_job_promotes_what_waits(story: Story) -> None:
 
 def test_a_damaged_encoder_is_held_back_and_the_run_says_why(story: Story) -> None:
     held = story["worse one is held back"]
-    assert held.statuses == {1: "retired", 2: "live", 3: "candidate"}
+    assert held.statuses == {1: "candidate", 2: "live"}
     assert held.found == story["better one is live"].found
     assert held.decision is not None
     assert held.decision.action == "hold"
@@ -238,7 +253,7 @@ def test_a_damaged_encoder_is_held_back_and_the_run_says_why(story: Story) -> No
     assert held.run is not None
     assert not held.run.success
     assert not held.metadata["passed"]
-    for words in ("Generation 3 is held back, generation 2 stays live", "Recall@10 of hybrid fell from", "interval"):
+    for words in ("Generation 1 is held back, generation 2 stays live", "Recall@10 of hybrid fell from", "interval"):
         assert words in held.metadata["description"]
         assert words in held.told
 
@@ -246,21 +261,16 @@ def test_a_damaged_encoder_is_held_back_and_the_run_says_why(story: Story) -> No
 def test_while_a_candidate_waits_a_run_with_nothing_new_does_nothing_and_new_images_reach_both(
     story: Story, shop: Shop
 ) -> None:
-    worse = shop.root / "worse.yaml"
-    assert shop.build_and_measure(worse) == 0
+    damaged = shop.root / "damaged.yaml"
+    assert shop.build_and_measure(damaged) == 0
 
-    (shop.root / "more").mkdir()
-    source = next((shop.root / "shop").iterdir())
-    shutil.move(source, shop.root / "more" / source.name)
-    shop.build_and_measure(worse)
-    assert uris(shop, worse) == {2: 29, 3: 29}
-    shutil.move(shop.root / "more" / source.name, source)
-    shop.build_and_measure(worse)
-    assert uris(shop, worse) == {2: 30, 3: 30}
-    assert shop.found(worse) == story["better one is live"].found
+    draw(1).save(shop.root / "shop" / "new.png")
+    run_all(shop.project(damaged))
+    assert images(shop, damaged) == {2: 31, 1: 31}
+    assert [result.uri for result in search(shop.project(damaged), Query("part 4001"), method="text")] == ["new.png"]
 
 
-def uris(shop: Shop, settings: Path) -> dict[int, int]:
+def images(shop: Shop, settings: Path) -> dict[int, int]:
     """How many images the live generation and the candidate have."""
     with shop.project(settings).database.connect() as connection:
         both = (generations.live(connection), generations.find_candidate(connection))
