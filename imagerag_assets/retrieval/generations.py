@@ -87,6 +87,11 @@ def find_candidate(connection: Connection) -> Generation | None:
     return _one(connection, "status = %s", "candidate")
 
 
+def is_readable(generation: Generation) -> bool:
+    """Whether its tables are those that this version reads and writes: not from before a change of layout or tokens."""
+    return generation.fingerprint == generation_fingerprint(generation.parameters)
+
+
 def project_of(project: Project, generation: Generation) -> Project:
     """The project with the models that the generation was built with: `project` itself where they are the same.
 

@@ -12,7 +12,8 @@ def promote_by_hand(connection: Connection, number: int) -> Generation:
     """Make that generation live, in the caller's transaction, and hold back the one that was: a person decided.
 
     A retired one comes back as it was, without what has changed since; the next run of pgvector_index brings it up to
-    date. Raises `GenerationError` for one that is unknown, live already, dropped, or was never whole.
+    date. Raises `GenerationError` for one that is unknown, live already, dropped, was never whole, or cannot be
+    searched by this version.
     """
     live = _locked_live(connection)
     chosen = generations.numbered(connection, number)
@@ -24,6 +25,10 @@ def promote_by_hand(connection: Connection, number: int) -> Generation:
         raise GenerationError(
             f"Generation {number} was dropped. Set its models and parameters in the settings and materialize the "
             "graph to build it anew."
+        )
+    if not generations.is_readable(chosen):
+        raise GenerationError(
+            f"Generation {number} was built by another version of Imagerag, and this one cannot search it."
         )
     if not _was_live(connection, number) and (missing := index.missing_images(connection, chosen, live)):
         raise GenerationError(

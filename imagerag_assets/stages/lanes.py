@@ -24,9 +24,14 @@ Run = Callable[[Project, RunOptions], StageReport]
 
 
 def serving(project: Project) -> Project | None:
-    """The project with the live generation's models: itself before the first, None where they are not to be had."""
+    """The project with the live generation's models: itself before the first, None where they are not to be had.
+
+    None too for a generation of another version's tables: nothing can be added to it.
+    """
     with project.database.connect() as connection:
         live = generations.find_live(connection)
+    if live is not None and not generations.is_readable(live):
+        return None
     try:
         return generations.project_of(project, live) if live else project
     except ModelError:

@@ -72,7 +72,9 @@ def _update(project: Project, report: StageReport) -> Generation:
             live = generations.find_live(connection)
             report.pending = index.missing_images(connection, generation, live) if live else 0
             generations.stand_beside(connection, generation, whole=not report.pending)
-            if not report.pending and (live is None or not (generation.held or needs_measuring(project))):
+            # A live generation of another version's tables can be searched no more: there is nothing to compare with.
+            at_once = live is None or not generations.is_readable(live)
+            if not report.pending and (at_once or not (generation.held or needs_measuring(project))):
                 switching.lock(connection)
                 generations.promote(connection, generation)
         if not report.pending:
@@ -85,7 +87,7 @@ def _update_live_of_other_models(project: Project, report: StageReport) -> Gener
     with project.database.connect() as connection:
         _lock(connection)
         live = generations.find_live(connection)
-        if live is None:
+        if live is None or not generations.is_readable(live):
             return None
         wanted = _parameters(project, connection, _sources(project))
         if live.fingerprint == generations.generation_fingerprint(wanted):
