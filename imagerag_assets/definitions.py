@@ -11,6 +11,7 @@ from imagerag_assets.assets import (
     deduped_set,
     embeddings,
     evaluation,
+    generations,
     ocr_text,
     pgvector_index,
     raw_images,
@@ -26,6 +27,7 @@ from imagerag_assets.automation.sensors import SENSORS
 
 _MODULES = (
     raw_images, tiles, ocr_text, vlm_descriptions, embeddings, deduped_set, pgvector_index, evaluation,
+    generations,
 )  # fmt: skip
 
 

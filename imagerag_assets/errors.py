@@ -47,6 +47,10 @@ class NoLiveIndexError(ImageragError):
     """Search was asked before the first generation went live."""
 
 
+class GenerationError(ImageragError):
+    """A person asks for a generation of the index that does not exist, is not whole, or is gone."""
+
+
 class DecisionError(ImageragError):
     """A person's word about duplicates names no image, or contradicts what was said before."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +20,37 @@ if TYPE_CHECKING:
 class Project:
     """Opens lazily: a run with nothing to do loads no model."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, beside: Project | None = None) -> None:
         self.settings = settings
+        self.beside = beside
+        """The project of the settings file, where this one is the same but for its models; None for itself."""
         self._sources: dict[str, Source] = {}
 
     @cached_property
     def database(self) -> Database:
         """The migrated database. Raises `DatabaseError`."""
-        return Database.from_settings(self.settings)
+        return self.beside.database if self.beside else Database.from_settings(self.settings)
+
+    def with_models(self, models: Mapping[str, str | None]) -> Project:
+        """The same project with other encoders: image_text, image_text_revision, text, text_revision."""
+        chosen = self.settings.models.model_copy(update=dict(models))
+        return Project(self.settings.model_copy(update={"models": chosen}), beside=self.beside or self)
+
+    def encoders(self) -> dict[str, str | None]:
+        """What `with_models` takes to come back to this project's encoders: hub models at the commit that is used."""
+        from imagerag_assets.models.checkpoints import pinned_revision
+
+        models = self.settings.models
+        return {
+            "image_text": models.image_text,
+            "image_text_revision": pinned_revision(self.dual_encoder_identity()),
+            "text": models.text,
+            "text_revision": pinned_revision(self.text_encoder_identity()),
+        }
+
+    def stage_name(self, name: str) -> str:
+        """What failures and claims of a stage go by: with other models the same item may fail otherwise."""
+        return f"{name} beside" if self.beside else name
 
     def dual_encoder(self) -> DualEncoder:
         """The image–text model of the settings, loaded once per process. Raises `ModelError`."""

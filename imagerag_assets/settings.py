@@ -292,6 +292,29 @@ class Budget(_Section):
         return self.run_usd is not None or self.day_usd is not None or bool(self.collections_usd)
 
 
+GateMetric = Literal["precision_at_5", "recall_at_10", "ndcg_at_10", "average_precision", "reciprocal_rank", "hit_at_1"]
+"""A column of dbt's query_metrics, from 0 to 1, more is better."""
+
+
+class Gate(_Section):
+    """What a candidate generation has to keep before it goes live, and what becomes of the one that it replaces."""
+
+    metrics: dict[GateMetric, Annotated[float, Field(ge=0.0, le=1.0)]] = {
+        "precision_at_5": 0.01,
+        "recall_at_10": 0.01,
+        "ndcg_at_10": 0.01,
+    }
+    """By how much the mean over all judged queries may fall, by metric."""
+    methods: tuple[Literal["clip", "description", "text", "rrf", "hybrid"], ...] = Field(
+        default=("hybrid",), min_length=1
+    )
+    """The search methods that must not get worse."""
+    wait_for_person: bool = False
+    """A candidate that passes waits for `imagerag generations promote` or the job promote_candidate."""
+    keep_retired_days: float = Field(default=14.0, ge=0.0)
+    """Retired generations are dropped after so many days, never the newest of them: a rollback needs it."""
+
+
 def sample_collections() -> tuple[Collection, ...]:
     """The four collections of the sample corpus, each with its benchmark."""
     contexts = {
@@ -322,6 +345,7 @@ class Settings(_Section):
     index: Index = Index()
     retries: Retries = Retries()
     budget: Budget = Budget()
+    gate: Gate = Gate()
 
     @field_validator("models")
     @classmethod

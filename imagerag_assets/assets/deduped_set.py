@@ -12,6 +12,7 @@ from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.images.duplicates import DEDUP_VERSION
 from imagerag_assets.project import Project
 from imagerag_assets.stages import deduped_set as stage
+from imagerag_assets.stages import lanes
 
 
 @dg.asset(
@@ -29,7 +30,7 @@ from imagerag_assets.stages import deduped_set as stage
     ),
 )
 def deduped_set(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
-    return materialize(context, project, stage.run, _describe, pictures={"pairs": _pairs})
+    return materialize(context, project, lanes.for_live(stage.run), _describe, pictures={"pairs": _pairs})
 
 
 def _describe(_project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:

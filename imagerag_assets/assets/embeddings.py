@@ -17,10 +17,10 @@ from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.assets.tiles import tiles
 from imagerag_assets.assets.vlm_descriptions import vlm_descriptions
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import data_version
 from imagerag_assets.project import Project
 from imagerag_assets.stages import clip_embeddings as clip_stage
 from imagerag_assets.stages import description_embeddings as description_stage
+from imagerag_assets.stages import lanes
 
 
 @dg.asset(
@@ -35,7 +35,7 @@ def clip_embeddings(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
     return materialize(
-        context, project, clip_stage.run, _describe_clip,
+        context, project, lanes.for_both(clip_stage.run, clip_stage.stage), _describe_clip,
         selection=config.selection(), pictures={"nearest": _nearest},
     )  # fmt: skip
 
@@ -51,18 +51,19 @@ def clip_embeddings(
 def description_embeddings(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    return materialize(context, project, description_stage.run, _describe_descriptions, selection=config.selection())
+    run = lanes.for_both(description_stage.run, description_stage.stage)
+    return materialize(context, project, run, _describe_descriptions, selection=config.selection())
 
 
 def _describe_clip(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
-    return data_version(connection, clip_stage.stage(project)), {
+    return lanes.data_version(connection, project, clip_stage.stage), {
         "model": project.settings.models.image_text,
         "collections": coverage(connection, "clip_embeddings"),
     }
 
 
 def _describe_descriptions(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
-    return data_version(connection, description_stage.stage(project)), {
+    return lanes.data_version(connection, project, description_stage.stage), {
         "model": project.settings.models.text,
         "collections": coverage(connection, "description_embeddings"),
     }

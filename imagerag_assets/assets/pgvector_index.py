@@ -45,7 +45,8 @@ from imagerag_assets.stages import pgvector_index as stage
     config_schema=NO_CONFIG,
     description=(
         "One generation of the index, complete and consistent: images, tile vectors and description vectors with "
-        "HNSW indexes, and the inverted index of the text. Updated by difference in one transaction."
+        "HNSW indexes, and the inverted index of the text. Updated by difference in one transaction. Other models or "
+        "parameters build a candidate beside it, which the gate lets live or holds back."
     ),
 )
 def pgvector_index(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
@@ -61,8 +62,10 @@ def _describe(_project: Project, connection: Connection) -> tuple[str, dict[str,
             "group by i.collection order by i.collection"
         ).format(live.table("images"), live.table("tiles"))
     ).fetchall()
+    candidate = generations.find_candidate(connection)
     return stage.data_version(connection), {
         "generation": live.number,
+        "candidate": f"generation {candidate.number}" if candidate else "none",
         "images": sum(row[1] for row in rows),
         "tiles": sum(row[3] for row in rows),
         "collections": table_metadata(("collection", "images", "without duplicates", "tiles"), rows),

@@ -15,9 +15,9 @@ from imagerag_assets.assets.common import (
 )
 from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import data_version
 from imagerag_assets.images.tiling import TILING_VERSION
 from imagerag_assets.project import Project
+from imagerag_assets.stages import lanes
 from imagerag_assets.stages import tiles as stage
 
 
@@ -35,15 +35,18 @@ from imagerag_assets.stages import tiles as stage
 def tiles(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    return materialize(context, project, stage.run, _describe, selection=config.selection())
+    return materialize(
+        context, project, lanes.for_both(stage.run, stage.stage), _describe, selection=config.selection()
+    )
 
 
 def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
     largest = connection.execute(
         "select c.width || ' × ' || c.height, count(*) from tiles t join live_contents c using (content) "
-        "group by c.content, c.width, c.height order by count(*) desc, c.content limit 10"
+        "where t.fingerprint = %s group by c.content, c.width, c.height order by count(*) desc, c.content limit 10",
+        (stage.stage(project).fingerprint,),
     ).fetchall()
-    return data_version(connection, stage.stage(project)), {
+    return lanes.data_version(connection, project, stage.stage), {
         "collections": coverage(connection, "tiles"),
         "most_tiles": table_metadata(("image", "tiles"), largest),
     }

@@ -16,9 +16,9 @@ from imagerag_assets.assets.common import (
 from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import data_version
 from imagerag_assets.models.describers.zero_shot import DESCRIBER_VERSION
 from imagerag_assets.project import Project
+from imagerag_assets.stages import lanes
 from imagerag_assets.stages import vlm_descriptions as stage
 
 
@@ -37,7 +37,9 @@ from imagerag_assets.stages import vlm_descriptions as stage
 def vlm_descriptions(
     context: dg.AssetExecutionContext, config: StageConfig, project: ProjectResource
 ) -> dg.MaterializeResult[None]:
-    return materialize(context, project, stage.run, _describe, selection=config.selection())
+    return materialize(
+        context, project, lanes.for_both(stage.run, stage.stage), _describe, selection=config.selection()
+    )
 
 
 def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, Any]]:
@@ -47,7 +49,7 @@ def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, 
         "and r.removed_at is null order by r.collection, r.uri limit 1) s "
         "order by v.content limit 12"
     ).fetchall()
-    return data_version(connection, stage.stage(project)), {
+    return lanes.data_version(connection, project, stage.stage), {
         **_cost_metadata(connection),
         **_out_metadata(connection),
         "collections": coverage(connection, "vlm_descriptions"),

@@ -4,6 +4,7 @@ import dagster as dg
 
 from imagerag_assets.assets.common import ProjectResource, clear_failure, table_metadata
 from imagerag_assets.database.connection import one_row
+from imagerag_assets.evaluation import gate
 from imagerag_assets.images import listing
 from imagerag_assets.retrieval import generations, index
 
@@ -21,11 +22,15 @@ def failure_check(stage: str) -> dg.AssetChecksDefinition:
     )
     def check(project: ProjectResource) -> dg.AssetCheckResult:
         with clear_failure(), project.open().database.connect() as connection:
-            (failed,) = one_row(connection.execute("select count(*) from stage_failures where stage = %s", (stage,)))
+            # Those with the live generation's models, too, while the settings name others.
+            names = [stage, f"{stage} beside"]
+            (failed,) = one_row(
+                connection.execute("select count(distinct item) from stage_failures where stage = any(%s)", (names,))
+            )
             newest = connection.execute(
-                "select item, error_class, message, attempts from stage_failures where stage = %s "
+                "select item, error_class, message, attempts from stage_failures where stage = any(%s) "
                 "order by last_try desc, item limit %s",
-                (stage, _SHOWN),
+                (names, _SHOWN),
             ).fetchall()
         return dg.AssetCheckResult(
             passed=not failed,
@@ -115,10 +120,40 @@ def index_is_complete(project: ProjectResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=not any(counts.values()), metadata=counts)
 
 
+@dg.asset_check(
+    asset="candidate_comparison",
+    name="candidate_is_no_worse",
+    blocking=True,
+    description=(
+        "No metric of gate.metrics is lower in the candidate generation than in the live one by more than its "
+        "tolerance. Held back, it stays beside the live one until the settings or a person say otherwise."
+    ),
+)
+def candidate_is_no_worse(project: ProjectResource) -> dg.AssetCheckResult:
+    with clear_failure():
+        opened = project.open()
+        with opened.database.connect() as connection:
+            decision = gate.decide(connection, opened)
+    if decision is None:
+        return dg.AssetCheckResult(passed=True, metadata={"candidate": "none"})
+    return dg.AssetCheckResult(
+        passed=decision.action in ("promote", "wait"),
+        # What could not be measured is not worse; it is not promoted either.
+        severity=dg.AssetCheckSeverity.ERROR if decision.action == "hold" else dg.AssetCheckSeverity.WARN,
+        description=decision.reason,
+        metadata={
+            "candidate": decision.candidate.number,
+            "live": decision.live.number,
+            "comparison": dg.MetadataValue.md(gate.decision_markdown(decision)),
+        },
+    )
+
+
 CHECKS: list[dg.AssetChecksDefinition] = [
     quarantine_is_small,
     nothing_lost,
     budget_not_reached,
     index_is_complete,
+    candidate_is_no_worse,
     *(failure_check(stage) for stage in _STAGES),
 ]

@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from imagerag_assets.automation.promotion import promote_candidate
 from imagerag_assets.automation.prune import prune_runs, weekly_prune
 
 EVERYTHING = "index_and_evaluate"
@@ -15,7 +16,7 @@ index_and_evaluate = dg.define_asset_job(
 )
 evaluate = dg.define_asset_job(
     "evaluate",
-    selection=dg.AssetSelection.assets("benchmark_queries").downstream(include_self=True),
+    selection=dg.AssetSelection.assets("benchmark_queries").downstream() - dg.AssetSelection.assets("live_generation"),
     description="Benchmarks against the live index, metrics and report, without touching the index.",
     executor_def=dg.in_process_executor,
 )
@@ -46,6 +47,7 @@ JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
     index_and_evaluate,
     evaluate,
     collect_descriptions,
+    promote_candidate,
     prune_runs,
 ]
 SCHEDULES = [hourly_update, daily_evaluation, weekly_prune]

@@ -117,6 +117,9 @@ def _ingest_config(assets: Sequence[str], allow_removal: Sequence[str]) -> dict[
 def _failure(result: dg.ExecuteInProcessResult) -> str:
     if result.success:
         return ""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking and check.severity is dg.AssetCheckSeverity.ERROR and check.description:
+            return check.description
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data

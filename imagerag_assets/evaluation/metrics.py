@@ -24,29 +24,45 @@ OTHER_SHADE = "#8b8f94"
 Row = dict[str, Any]
 
 
-def read(connection: Connection, query: LiteralString, *values: object) -> list[Row]:
-    """Run one statement and return its rows as dictionaries."""
+def read(connection: Connection, query: LiteralString, *values: object, **named: object) -> list[Row]:
+    """Run one statement with its values in order, or by name, and return its rows as dictionaries."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, values).fetchall()
+        return cursor.execute(query, named or values).fetchall()
 
 
 def newest_evaluations(connection: Connection) -> list[Row]:
-    """Find the newest measured evaluation and the one before it: evaluation, generation, evaluated_at."""
+    """Find the newest measured evaluation of what is live, and the one before it: evaluation, generation, evaluated_at.
+
+    Evaluations of candidates that never went live are none of them: they are the gate's.
+    """
     there = connection.execute("select to_regclass('imagerag_eval.eval_metrics')").fetchone()
     if there is None or there[0] is None:
         return []
     return read(
         connection,
-        "select distinct evaluation, generation, evaluated_at from imagerag_eval.eval_metrics "
-        "order by evaluated_at desc, evaluation desc limit 2",
+        """
+        with measured as (
+            select distinct m.evaluation, m.generation, m.evaluated_at, g.status = 'live' as live
+            from imagerag_eval.eval_metrics m join generations g using (generation)
+            where g.status = 'live' or g.live_at is not null
+        ), newest as (
+            select * from measured where live order by evaluated_at desc, evaluation desc limit 1
+        )
+        select m.evaluation, m.generation, m.evaluated_at
+        from measured m join newest n on (m.evaluated_at, m.evaluation) <= (n.evaluated_at, n.evaluation)
+        order by m.evaluated_at desc, m.evaluation desc limit 2
+        """,
     )
 
 
-def metrics_table(connection: Connection, evaluation: int | None = None, *, by_kind: bool = False) -> list[Row]:
+def metrics_table(
+    connection: Connection, evaluation: int | None = None, *, by_kind: bool = False, by_language: bool = False
+) -> list[Row]:
     """One row per benchmark and method over all queries, "all" first, the best method first.
 
-    `evaluation` defaults to the newest measured one; no rows when there is none. `by_kind` adds the rows of each kind
-    of query. The keys are the columns of dbt's eval_metrics.
+    `evaluation` defaults to the newest measured one; no rows when there is none. `by_kind` and `by_language` add the
+    rows of each kind of query and of each language, both together those of both. The keys are the columns of dbt's
+    eval_metrics.
     """
     if evaluation is None:
         newest = newest_evaluations(connection)
@@ -55,13 +71,14 @@ def metrics_table(connection: Connection, evaluation: int | None = None, *, by_k
         evaluation = newest[0]["evaluation"]
     return read(
         connection,
-        "select * from imagerag_eval.eval_metrics where evaluation = %s and (kind = %s or %s) "
-        "order by benchmark <> %s, benchmark, kind <> %s, kind, precision_at_5 desc, recall_at_10 desc, method",
-        evaluation,
-        ALL,
-        by_kind,
-        ALL,
-        ALL,
+        "select * from imagerag_eval.eval_metrics "
+        "where evaluation = %(evaluation)s and (kind = %(all)s or %(kinds)s) and (language = %(all)s or %(languages)s) "
+        "order by benchmark <> %(all)s, benchmark, kind <> %(all)s, kind, language <> %(all)s, language, "
+        "precision_at_5 desc, recall_at_10 desc, method",
+        evaluation=evaluation,
+        all=ALL,
+        kinds=by_kind,
+        languages=by_language,
     )
 
 
@@ -70,7 +87,10 @@ def metrics_markdown(connection: Connection) -> str:
     rows = metrics_table(connection)
     if not rows:
         return "No evaluation has been measured yet."
-    header = ("benchmark", "method", "queries", "P@5 (ceiling)", "Recall@10", "nDCG@10", "MRR", "p50 ms", "p95 ms")
+    header = (
+        "benchmark", "method", "queries", "P@5 (ceiling)", "Recall@10", "nDCG@10", "MRR", "MAP@10", "hit@1", "p50 ms",
+        "p95 ms",
+    )  # fmt: skip
     table = [
         (
             row["benchmark"],
@@ -78,11 +98,14 @@ def metrics_markdown(connection: Connection) -> str:
             row["queries"],
             f"{row['precision_at_5']:.3f} ({row['precision_at_5_ceiling']:.3f})",
             *(row[name] for name in ("recall_at_10", "ndcg_at_10", "mrr")),
+            # Measured since later than the others.
+            "–" if row["map_at_10"] is None else row["map_at_10"],
+            row["hit_at_1"],
             *(milliseconds(row[name]) for name in ("latency_p50_ms", "latency_p95_ms")),
         )
         for row in rows
     ]
-    return markdown_table(header, table, numbers=7)
+    return markdown_table(header, table, numbers=9)
 
 
 def milliseconds(value: float | None) -> str:

@@ -6,12 +6,14 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import jinja2
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks import ALL
+from imagerag_assets.evaluation.gate import HEADER, compare_generations, comparison_rows
 from imagerag_assets.evaluation.metrics import (
     OTHER_SHADE,
     SHADES,
@@ -21,7 +23,10 @@ from imagerag_assets.evaluation.metrics import (
     newest_evaluations,
     read,
 )
+from imagerag_assets.evaluation.significance import Side, compare, method_pairs
 from imagerag_assets.evaluation.thumbnails import ThumbnailSheet
+from imagerag_assets.retrieval.generations import find_candidate
+from imagerag_assets.settings import GateMetric
 
 PUBLISHED = (
     {"method": "description only", "precision_at_5": 0.72, "recall_at_10": 0.81, "latency_ms": 50},
@@ -36,6 +41,8 @@ QUERIES_SHOWN = 300
 RELEVANT_SHOWN = 12
 CHANGES_SHOWN = 20
 _NOTICEABLE = 1e-9
+_JUDGED_BY: tuple[GateMetric, ...] = ("ndcg_at_10",)
+"""One metric: the more are asked, the more are better by chance."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,13 @@ def write_report(connection: Connection, folder: Path) -> Path:
             previous=previous,
             table=table,
             published=PUBLISHED,
-            kinds=_kinds(connection, newest["evaluation"], methods),
+            kinds=_slices(connection, newest["evaluation"], methods, "kind"),
+            languages=_slices(connection, newest["evaluation"], methods, "language"),
             deltas=_deltas(table, metrics_table(connection, previous["evaluation"])) if previous else {},
             changes=_changes(connection, newest["evaluation"], previous["evaluation"], views) if previous else [],
             moved=_moved(connection, newest["evaluation"], previous["evaluation"]) if previous else [],
+            better_header=HEADER[2:],
+            better=_better(connection, newest, previous, methods),
             views=views,
             total_queries=total,
             corpus=_corpus(connection),
@@ -109,21 +119,42 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _kinds(connection: Connection, evaluation: int, methods: list[str]) -> dict[str, list[Row]]:
-    """Rows over all benchmarks for every kind of query, in the methods' order; "all" first."""
-    rows = read(
-        connection,
-        "select * from imagerag_eval.eval_metrics where evaluation = %s and benchmark = %s "
-        "order by kind <> %s, kind, array_position(%s, method)",
-        evaluation,
-        ALL,
-        ALL,
-        methods,
-    )
-    kinds: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        kinds[row["kind"]].append(row)
-    return dict(kinds)
+def _slices(
+    connection: Connection, evaluation: int, methods: list[str], by: Literal["kind", "language"]
+) -> dict[str, list[Row]]:
+    """Rows over all benchmarks for every kind of query or every language, in the methods' order; "all" first."""
+    rows = metrics_table(connection, evaluation, by_kind=by == "kind", by_language=by == "language")
+    slices: dict[str, list[Row]] = defaultdict(list)
+    for row in sorted((row for row in rows if row["benchmark"] == ALL), key=lambda row: methods.index(row["method"])):
+        slices[row[by]].append(row)
+    return dict(sorted(slices.items(), key=lambda item: (item[0] != ALL, item[0])))
+
+
+def _better(
+    connection: Connection, newest: Row, previous: Row | None, methods: list[str]
+) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """Comparisons by what is asked, each as (who is compared, the cells of `comparison_rows` after the metric)."""
+    now = newest["evaluation"]
+    asked = {
+        "Methods of this evaluation": [
+            (f"{after} against {before}", compare(connection, Side(now, before), Side(now, after), _JUDGED_BY))
+            for before, after in method_pairs(methods)
+        ]
+    }
+    if previous:
+        asked[f"This evaluation against evaluation {previous['evaluation']}"] = [
+            (name, compare(connection, Side(previous["evaluation"], name), Side(now, name), _JUDGED_BY))
+            for name in methods
+        ]
+    if candidate := find_candidate(connection):
+        found = compare_generations(connection, newest["generation"], candidate.number, methods, _JUDGED_BY)
+        question = f"Candidate generation {candidate.number} against live generation {newest['generation']}"
+        asked[question] = [(method, [comparison]) for method, comparison in found]
+    told = {
+        question: [(who, row[2:]) for who, found in pairs for row in comparison_rows([(who, one) for one in found])]
+        for question, pairs in asked.items()
+    }
+    return {question: rows for question, rows in told.items() if rows}
 
 
 def _deltas(table: list[Row], before: list[Row]) -> dict[tuple[str, str], Row]:

@@ -1,4 +1,4 @@
-"""Every method on every benchmark query against the live index: ranked results and latencies as rows.
+"""Every method on every benchmark query, in the live generation and its candidate: rankings and latencies as rows.
 
 No metric is computed here: dbt_eval does that from these rows.
 """
@@ -18,11 +18,12 @@ from psycopg.types.json import Jsonb
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
-from imagerag_assets.errors import BenchmarkError, ItemError
+from imagerag_assets.errors import BenchmarkError, ItemError, ModelError
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import fusion, generations, index
+from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.methods import METHODS, Method
 from imagerag_assets.retrieval.search import SEARCH_VERSION, Query, Result, encode_query, run_search
 from imagerag_assets.settings import Limits
@@ -62,40 +63,67 @@ class _Answer:
 def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageReport:
     """Run the benchmarks, unless the newest evaluation saw the same index, benchmarks and search code.
 
-    `run_id` names the Dagster run in the history. Nothing is written before everything is measured, and then all in one
-    transaction: no one ever reads half an evaluation. Meanwhile no transaction stays open longer than a search.
+    The live generation is evaluated and its candidate where there is one, each with its own models. `run_id` names the
+    Dagster run in the history. Nothing is written before everything is measured, and then all in one transaction: no
+    one ever reads half an evaluation. Meanwhile no transaction stays open longer than a search.
 
-    Raises `BenchmarkError` for an example picture that cannot be read.
+    Raises `BenchmarkError` for an example picture that cannot be read, `ModelError` when the models of the live
+    generation are gone and there is no candidate.
     """
     started = time.monotonic()
     report = StageReport(STAGE)
     with project.database.connect() as connection, _alone(connection):
-        for _ in range(_ATTEMPTS):
-            state = evaluation_fingerprint(connection, project)
-            asked = benchmark_queries(connection)
-            saved = newest_evaluation(connection)
-            # Otherwise what follows would be one long transaction.
-            connection.commit()
-            total = len(asked) * len(METHODS)
-            if not asked or (saved is not None and saved[1] == state):
-                report.skipped = total
-                break
-            answers = list(_answers(connection, project, asked, on_progress))
-            with connection.transaction():
-                # A ranking taken before and one taken after a change are no evaluation of either index.
-                unchanged = evaluation_fingerprint(connection, project) == state
-                if unchanged:
-                    _save(connection, state, run_id, answers)
-            if unchanged:
-                report.new = total
-                break
-        else:
-            raise BenchmarkError(
-                f"The index or a benchmark changed during each of {_ATTEMPTS} measurements, so none was saved. "
-                "Materialize retrieval_runs again when the index is at rest."
-            )
+        for generation, its_project in _generations(connection, project):
+            _evaluate(connection, its_project, generation, run_id, on_progress, report)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _generations(connection: Connection, project: Project) -> list[tuple[Generation, Project]]:
+    """What is to be evaluated, each with the project that has its models."""
+    live, candidate = generations.live(connection), generations.find_candidate(connection)
+    # Otherwise what follows would be one long transaction.
+    connection.commit()
+    found = [(candidate, project)] if candidate else []
+    try:
+        return [(live, generations.project_of(project, live)), *found]
+    except ModelError:
+        # What was measured of it stays; the candidate is the way out.
+        if not found:
+            raise
+        return found
+
+
+def _evaluate(
+    connection: Connection,
+    project: Project,
+    generation: Generation,
+    run_id: str,
+    on_progress: OnProgress,
+    report: StageReport,
+) -> None:
+    for _ in range(_ATTEMPTS):
+        state = evaluation_fingerprint(connection, project, generation)
+        asked = benchmark_queries(connection, generation)
+        saved = newest_evaluation(connection, generation)
+        connection.commit()
+        total = len(asked) * len(METHODS)
+        if not asked or (saved is not None and saved[1] == state):
+            report.skipped += total
+            return
+        answers = list(_answers(connection, project, generation, asked, on_progress))
+        with connection.transaction():
+            # A ranking taken before and one taken after a change are no evaluation of either index.
+            unchanged = evaluation_fingerprint(connection, project, generation) == state
+            if unchanged:
+                _save(connection, generation, state, run_id, answers)
+        if unchanged:
+            report.new += total
+            return
+    raise BenchmarkError(
+        f"The index or a benchmark changed during each of {_ATTEMPTS} measurements, so none was saved. "
+        "Materialize retrieval_runs again when the index is at rest."
+    )
 
 
 @contextmanager
@@ -114,17 +142,17 @@ def _alone(connection: Connection) -> Iterator[None]:
         connection.commit()
 
 
-def newest_evaluation(connection: Connection) -> tuple[int, str] | None:
-    """(number, fingerprint of what it saw) of the newest saved evaluation."""
+def newest_evaluation(connection: Connection, generation: Generation) -> tuple[int, str] | None:
+    """(number, fingerprint of what it saw) of the newest saved evaluation of that generation."""
     row = connection.execute(
-        "select evaluation, fingerprint from evaluations order by evaluation desc limit 1"
+        "select evaluation, fingerprint from evaluations where generation = %s order by evaluation desc limit 1",
+        (generation.number,),
     ).fetchone()
     return (int(row[0]), str(row[1])) if row else None
 
 
-def evaluation_fingerprint(connection: Connection, project: Project) -> str:
-    """What decides the rankings: the live rows, the benchmarks, the search code and its settings."""
-    generation = generations.live(connection)
+def evaluation_fingerprint(connection: Connection, project: Project, generation: Generation) -> str:
+    """What decides the rankings: the generation's rows, the benchmarks, the search code and its settings."""
     return fingerprint(
         index=index.index_digest(connection, generation),
         benchmarks=_benchmarks(connection, generation),
@@ -135,7 +163,7 @@ def evaluation_fingerprint(connection: Connection, project: Project) -> str:
     )
 
 
-def _benchmarks(connection: Connection, generation: generations.Generation) -> list[tuple[str, str]]:
+def _benchmarks(connection: Connection, generation: Generation) -> list[tuple[str, str]]:
     """(name, digest) of the benchmarks whose collection has an image in the index: others could find nothing."""
     rows = connection.execute(
         sql.SQL(
@@ -146,9 +174,9 @@ def _benchmarks(connection: Connection, generation: generations.Generation) -> l
     return [(str(name), str(digest)) for name, digest in rows]
 
 
-def benchmark_queries(connection: Connection) -> list[Asked]:
-    """The stored queries of every benchmark whose collection is in the live index."""
-    names = [name for name, _ in _benchmarks(connection, generations.live(connection))]
+def benchmark_queries(connection: Connection, generation: Generation | None = None) -> list[Asked]:
+    """The stored queries of every benchmark whose collection is in that generation (None: the live one)."""
+    names = [name for name, _ in _benchmarks(connection, generation or generations.live(connection))]
     rows = connection.execute(
         "select benchmark, query_id, text, image from benchmark_queries where benchmark = any(%s) "
         "order by benchmark, query_id",
@@ -173,7 +201,11 @@ def opened_query(asked: Asked, limits: Limits) -> Query:
 
 
 def _answers(
-    connection: Connection, project: Project, asked: Sequence[Asked], on_progress: OnProgress
+    connection: Connection,
+    project: Project,
+    generation: Generation,
+    asked: Sequence[Asked],
+    on_progress: OnProgress,
 ) -> Iterator[_Answer]:
     """Method by method within each query, so that a slow moment of the machine hits all methods alike."""
     started = time.monotonic()
@@ -182,19 +214,23 @@ def _answers(
         if number == 0:
             # The first call loads models and plans statements: search as users meet it is warm.
             for method in METHODS:
-                _answer(connection, project, one, query, method)
+                _answer(connection, project, generation, one, query, method)
         for method in METHODS:
-            yield _answer(connection, project, one, query, method)
+            yield _answer(connection, project, generation, one, query, method)
         done = (number + 1) * len(METHODS)
         on_progress(Progress(STAGE, done, len(asked) * len(METHODS), time.monotonic() - started))
 
 
-def _answer(connection: Connection, project: Project, asked: Asked, query: Query, method: Method) -> _Answer:
+def _answer(
+    connection: Connection, project: Project, generation: Generation, asked: Asked, query: Query, method: Method
+) -> _Answer:
     started = time.perf_counter()
     encoded = encode_query(project, query, method)
     # The search sets the index's parameters for its transaction.
     with connection.transaction():
-        results = run_search(connection, project, encoded, method=method, collections=(asked.benchmark,), limit=DEPTH)
+        results = run_search(
+            connection, project, encoded, generation, method=method, collections=(asked.benchmark,), limit=DEPTH
+        )
     milliseconds = (time.perf_counter() - started) * 1000
     return _Answer(asked, method, [_kept(result) for result in results], milliseconds)
 
@@ -204,11 +240,11 @@ def _kept(result: Result) -> tuple[str, str, float, Jsonb]:
     return (result.uri, result.group_id, result.score, Jsonb(legs, dumps=json.dumps))
 
 
-def _save(connection: Connection, state: str, run_id: str, answers: Sequence[_Answer]) -> None:
+def _save(connection: Connection, generation: Generation, state: str, run_id: str, answers: Sequence[_Answer]) -> None:
     (number,) = one_row(
         connection.execute(
             "insert into evaluations (fingerprint, generation, run_id) values (%s, %s, %s) returning evaluation",
-            (state, generations.live(connection).number, run_id),
+            (state, generation.number, run_id),
         )
     )
     results = (

@@ -44,6 +44,11 @@ class Checkpoint:
     """The hub's commit; None for a folder."""
 
 
+def pinned_revision(identity: str) -> str | None:
+    """The hub's commit that an identity names; None for a folder's: its digest is of the files themselves."""
+    return None if identity.startswith("sha256:") else identity.rpartition("@")[2]
+
+
 @lru_cache(maxsize=16)
 def find_checkpoint(model: str, revision: str | None, setting: str) -> Checkpoint:
     """Where `model` is, at `revision` of the hub (None: its main branch).

@@ -1,34 +1,48 @@
 """Generations of the index: one per fingerprint of embedders and parameters, each with tables of its own.
 
-The live one is what search reads. How its rows are kept current is `index`'s.
+The live one is what search reads. A candidate has all its images and waits beside it until the gate or a person
+promotes it; a retired one was live, or was a candidate that the settings no longer ask for, and stays for a time. How
+rows are kept current is `index`'s; what a person decides is `switching`'s.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import fingerprint
-from imagerag_assets.errors import NoLiveIndexError
+from imagerag_assets.errors import ModelError, NoLiveIndexError
 from imagerag_assets.retrieval.tokens import TOKENS_VERSION
+
+if TYPE_CHECKING:
+    from imagerag_assets.project import Project
 
 LAYOUT_VERSION = 2
 """Of the tables in generation.sql: raise it when they change, and a new generation is built."""
 
 
+_DEFINING = ("image_model", "text_model", "image_dimension", "text_dimension", "m", "ef_construction")
+"""The parameters that make a generation another one."""
+
+
 @dataclass(frozen=True)
 class Generation:
-    """One row of `generations`. `parameters` holds dimensions, model identities and HNSW parameters."""
+    """One row of `generations`.
+
+    `parameters` holds dimensions, model identities and HNSW parameters, and as `models` where those models are, which
+    may change while they stay the same. `held` says why only a person may promote it; empty: the gate may.
+    """
 
     number: int
     fingerprint: str
     status: str
     parameters: dict[str, Any]
+    held: str = ""
 
     @property
     def schema(self) -> sql.Identifier:
@@ -39,12 +53,18 @@ class Generation:
 
 
 def generation_fingerprint(parameters: dict[str, Any]) -> str:
-    return fingerprint(layout=LAYOUT_VERSION, tokens=TOKENS_VERSION, **parameters)
+    defining = {name: parameters[name] for name in _DEFINING}
+    return fingerprint(layout=LAYOUT_VERSION, tokens=TOKENS_VERSION, **defining)
 
 
 def find(connection: Connection, current: str) -> Generation | None:
-    """The generation of that fingerprint, if it was ever begun."""
-    return _one(connection, "fingerprint = %s", current)
+    """The generation of that fingerprint, if it was ever begun and is not dropped."""
+    return _one(connection, "status <> 'dropped' and fingerprint = %s", current)
+
+
+def numbered(connection: Connection, number: int) -> Generation | None:
+    """The generation of that number, whatever became of it."""
+    return _one(connection, "generation = %s", number)
 
 
 def live(connection: Connection) -> Generation:
@@ -60,6 +80,45 @@ def live(connection: Connection) -> Generation:
 def find_live(connection: Connection) -> Generation | None:
     """The generation that search reads, None before the first."""
     return _one(connection, "status = %s", "live")
+
+
+def find_candidate(connection: Connection) -> Generation | None:
+    """The generation that waits beside the live one, None when there is none or when it has not all images yet."""
+    return _one(connection, "status = %s", "candidate")
+
+
+def is_readable(generation: Generation) -> bool:
+    """Whether its tables are those that this version reads and writes: not from before a change of layout or tokens."""
+    return generation.fingerprint == generation_fingerprint(generation.parameters)
+
+
+def project_of(project: Project, generation: Generation) -> Project:
+    """The project with the models that the generation was built with: `project` itself where they are the same.
+
+    Nothing is loaded. Raises `ModelError` when a model is not there any more, or is another one by now.
+    """
+    built_with = (generation.parameters["image_model"], generation.parameters["text_model"])
+    if _identities(project) == built_with:
+        return project
+    models = generation.parameters.get("models")
+    reason = "it does not know their names, being built by an earlier version"
+    if models is not None:
+        other = project.with_models(models)
+        try:
+            if _identities(other) == built_with:
+                return other
+            reason = f"what is now at {models['image_text']} or {models['text']} are others"
+        except ModelError as error:
+            reason = str(error)
+    raise ModelError(
+        f"Generation {generation.number} of the index was built with other models than the settings name, and they "
+        f"are not to be had: {reason} Put them back, or materialize the graph to build a generation with the "
+        "settings' models."
+    )
+
+
+def _identities(project: Project) -> tuple[str, str]:
+    return project.dual_encoder_identity(), project.text_encoder_identity()
 
 
 def create(connection: Connection, parameters: dict[str, Any]) -> Generation:
@@ -101,15 +160,62 @@ def build_vector_indexes(connection: Connection, generation: Generation) -> None
 
 def promote(connection: Connection, generation: Generation) -> None:
     """Make it live and retire the one that was, in the caller's transaction: search sees the one or the other."""
-    connection.execute("update generations set status = 'retired' where status = 'live'")
+    connection.execute("update generations set status = 'retired', retired_at = now() where status = 'live'")
     connection.execute(
-        "update generations set status = 'live', live_at = now() where generation = %s", (generation.number,)
+        "update generations set status = 'live', live_at = now(), retired_at = null, held = '' where generation = %s",
+        (generation.number,),
     )
 
 
-def _one(connection: Connection, condition: str, value: str) -> Generation | None:
+def stand_beside(connection: Connection, generation: Generation, *, whole: bool) -> None:
+    """It is what the settings ask for and not live: a candidate once it is whole, until then being built."""
+    connection.execute(
+        "update generations set status = %s, retired_at = null where generation = %s",
+        ("candidate" if whole else "building", generation.number),
+    )
+
+
+def withdraw_others(connection: Connection, wanted: Generation) -> None:
+    """Retire the candidates, and what was begun, of settings that have changed since."""
+    connection.execute(
+        "update generations set status = 'retired', retired_at = now() "
+        "where status in ('building', 'candidate') and generation <> %s",
+        (wanted.number,),
+    )
+
+
+def remember_models(connection: Connection, generation: Generation, models: dict[str, str | None]) -> None:
+    """Keep where the generation's models are now: a folder may have moved, a hub model be in a folder by now."""
+    if generation.parameters.get("models") != models:
+        connection.execute(
+            "update generations set parameters = parameters || jsonb_build_object('models', %s::jsonb) "
+            "where generation = %s",
+            (Jsonb(models), generation.number),
+        )
+
+
+def drop_retired(connection: Connection, keep_days: float) -> list[int]:
+    """Drop what was retired more than so many days ago; never the newest that was live: a rollback needs it.
+
+    Their rows stay, for the evaluations that name them. Returns the numbers.
+    """
+    rows = connection.execute(
+        "select generation, fingerprint, status, parameters, held from generations g "
+        "where status = 'retired' and retired_at < now() - make_interval(secs => %s) and generation is distinct from ("
+        " select generation from generations where status = 'retired' and live_at is not null"
+        " order by retired_at desc, generation desc limit 1) order by generation for update",
+        (keep_days * 86_400,),
+    ).fetchall()
+    for gone in (Generation(*row) for row in rows):
+        connection.execute(sql.SQL("drop schema {} cascade").format(gone.schema))
+        connection.execute("delete from leg_calibrations where generation = %s", (gone.number,))
+        connection.execute("update generations set status = 'dropped' where generation = %s", (gone.number,))
+    return [row[0] for row in rows]
+
+
+def _one(connection: Connection, condition: str, value: str | int) -> Generation | None:
     row = connection.execute(
-        f"select generation, fingerprint, status, parameters from generations where {condition}",  # noqa: S608
+        f"select generation, fingerprint, status, parameters, held from generations where {condition}",  # noqa: S608
         (value,),
     ).fetchone()
     return Generation(*row) if row else None

@@ -81,8 +81,8 @@ class Difference:
 def update(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> Difference:
     """Write the difference between what the stages have and what the index has, in the caller's transaction.
 
-    `parameters` are the stages' current fingerprints: clip, ocr, descriptions, description_embeddings, and model,
-    names, contexts.
+    `parameters` are the stages' current fingerprints: tiles, clip, ocr, descriptions, description_embeddings, and
+    model, names, contexts.
     """
     connection.execute(_DESIRED, parameters)
     images = generation.table("images")
@@ -129,7 +129,7 @@ def faults(connection: Connection, generation: Generation) -> dict[str, int]:
         "with_other_tiles": """
             select count(*) from {images} i
             where (select count(*) from {tiles} t where t.image_id = i.image_id)
-               <> (select count(*) from tiles t where t.content = i.content)
+               <> (select count(*) from clip_embeddings e where e.content = i.content and e.model = %(model)s)
         """,
     }
     parameters = {"model": generation.parameters["image_model"]}
@@ -206,7 +206,7 @@ def _insert_tiles(connection: Connection, generation: Generation, parameters: di
             from {images} i
             join clip_embeddings e
               on e.content = i.content and e.model = %(model)s and e.fingerprint = %(clip)s
-            join tiles t on t.content = e.content and t.tile_no = e.tile_no
+            join tiles t on t.content = e.content and t.tile_no = e.tile_no and t.fingerprint = %(tiles)s
             where not exists (select from {tiles} x where x.image_id = i.image_id)
             order by i.image_id, t.tile_no
         """).format(tiles=generation.table("tiles"), images=generation.table("images")),

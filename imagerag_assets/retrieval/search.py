@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.errors import SettingsError
+from imagerag_assets.errors import ModelError
 from imagerag_assets.images.crops import shrink
 from imagerag_assets.retrieval import fusion, generations
 from imagerag_assets.retrieval.filters import Condition, condition_sql, require_known_keys
@@ -142,11 +142,14 @@ def search(
     for name in collections:
         project.settings.collection(name)
     with project.database.connect() as connection:
-        require_known_keys(connection, generations.live(connection), where)
+        generation = generations.live(connection)
+        require_known_keys(connection, generation, where)
+    # With its own models to the end, whatever becomes live meanwhile.
+    project = generations.project_of(project, generation)
     encoded = encode_query(project, query, method)
     with project.database.connect() as connection:
         return run_search(
-            connection, project, encoded, method=method, collections=collections, where=where, limit=limit,
+            connection, project, encoded, generation, method=method, collections=collections, where=where, limit=limit,
             offset=offset, exact=exact,
         )  # fmt: skip
 
@@ -155,6 +158,7 @@ def run_search(
     connection: Connection,
     project: Project,
     query: EncodedQuery,
+    generation: Generation | None = None,
     *,
     method: Method = "hybrid",
     collections: tuple[str, ...] = (),
@@ -163,9 +167,14 @@ def run_search(
     offset: int = 0,
     exact: bool = False,
 ) -> list[Result]:
-    """`search` for a query that is encoded already."""
-    generation = generations.live(connection)
-    _same_models(project, generation)
+    """`search` in a generation (None: the live one) for a query that is encoded with its models already."""
+    generation = generation or generations.live(connection)
+    if generations.project_of(project, generation) is not project:
+        # A vector of another model than the index's would find nonsense without an error.
+        raise ModelError(
+            f"Generation {generation.number} of the index was built with other models than the query was encoded with. "
+            "Encode it with the project that generations.project_of gives."
+        )
     rows = search_rows(
         connection, project, query, generation, method=method, collections=collections, where=where, limit=limit,
         offset=offset, exact=exact,
@@ -223,16 +232,6 @@ def search_rows(
 
 def _uses(method: Method, leg: Leg) -> bool:
     return method in (leg, "rrf", "hybrid")
-
-
-def _same_models(project: Project, generation: Generation) -> None:
-    """A query vector of another model than the index's would find nonsense without an error."""
-    wanted = (project.dual_encoder_identity(), project.text_encoder_identity())
-    if wanted != (generation.parameters["image_model"], generation.parameters["text_model"]):
-        raise SettingsError(
-            "models: the live index was built with other models than the settings name. "
-            "Materialize pgvector_index, or set models.image_text and models.text back."
-        )
 
 
 def _rows_in(

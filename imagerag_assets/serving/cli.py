@@ -15,7 +15,7 @@ from rich.table import Table
 
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.retrieval.methods import Method
-from imagerag_assets.serving import batches, duplicates
+from imagerag_assets.serving import batches, duplicates, generations
 from imagerag_assets.serving.terminal import SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.add_typer(duplicates.app, name="duplicates")
 app.command()(batches.batches)
+app.add_typer(generations.app, name="generations")
 
 
 def main() -> None:
@@ -97,7 +98,7 @@ def metrics(
     project = _project(settings)
     if as_json:
         with project.database.connect() as connection:
-            print(json.dumps(metrics_table(connection, by_kind=True), default=str, indent=2))
+            print(json.dumps(metrics_table(connection, by_kind=True, by_language=True), default=str, indent=2))
     else:
         _print_metrics(project)
 

@@ -34,8 +34,8 @@ def stage(project: Project) -> Stage:
     identity = project.dual_encoder_identity()
     current = fingerprint(version=VERSION, decode=DECODE_VERSION, model=identity, tiles=upstream)
     return Stage(
-        "clip_embeddings", "clip_embeddings", current, _CANDIDATES, "r.content = c.content and r.model = %(model)s",
-        {"tiles": upstream, "model": identity},
+        project.stage_name("clip_embeddings"), "clip_embeddings", current, _CANDIDATES,
+        "r.content = c.content and r.model = %(model)s", {"tiles": upstream, "model": identity},
     )  # fmt: skip
 
 

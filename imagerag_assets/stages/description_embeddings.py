@@ -15,7 +15,7 @@ from imagerag_assets.stages.common import RunOptions
 VERSION = 2
 _REAL_WORD = re.compile(r"[^\W_]{3}")
 _READABLE = 3
-_COLUMNS = ("content", "context", "fingerprint", "inputs", "embedding")
+_COLUMNS = ("content", "context", "model", "fingerprint", "inputs", "embedding")
 
 _CANDIDATES = """
     select d.content || ':' || d.context as item, d.content, d.context, t.said, d.visible_text as read,
@@ -29,11 +29,12 @@ _CANDIDATES = """
 
 def stage(project: Project) -> Stage:
     upstream = vlm_descriptions.stage(project).fingerprint
-    current = fingerprint(version=VERSION, model=project.text_encoder_identity(), descriptions=upstream)
+    identity = project.text_encoder_identity()
+    current = fingerprint(version=VERSION, model=identity, descriptions=upstream)
     return Stage(
-        "description_embeddings", "description_embeddings", current, _CANDIDATES,
-        "r.content = c.content and r.context = c.context",
-        {"descriptions": upstream, "contexts": vlm_descriptions.contexts(project)["contexts"]},
+        project.stage_name("description_embeddings"), "description_embeddings", current, _CANDIDATES,
+        "r.content = c.content and r.context = c.context and r.model = %(model)s",
+        {"descriptions": upstream, "contexts": vlm_descriptions.contexts(project)["contexts"], "model": identity},
         current="r.inputs = c.inputs", output="r.inputs",
     )  # fmt: skip
 
@@ -56,12 +57,12 @@ def run(project: Project, options: RunOptions) -> StageReport:
     def work(items: Sequence[Item]) -> Done:
         vectors = project.text_encoder().encode_texts([embedded_text(item.said, item.read) for item in items])
         rows = [
-            (item.content, item.context, this.fingerprint, item.inputs, vector)
+            (item.content, item.context, this.parameters["model"], this.fingerprint, item.inputs, vector)
             for item, vector in zip(items, vectors, strict=True)
         ]
 
         def save(connection: Connection) -> None:
-            upsert(connection, "description_embeddings", _COLUMNS, ("content", "context"), rows)
+            upsert(connection, "description_embeddings", _COLUMNS, _COLUMNS[:3], rows)
 
         return Done(save)
 

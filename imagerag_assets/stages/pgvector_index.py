@@ -1,60 +1,114 @@
-"""pgvector_index: what search reads, one complete and consistent generation."""
+"""pgvector_index: what search reads, one complete and consistent generation, and a candidate beside it.
+
+Settings that name other models or parameters than the live generation was built with get a generation of their own.
+Whether it goes live is the gate's to say, where the settings have a benchmark to measure it by.
+"""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
+from psycopg import sql
+
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Progress, StageReport
+from imagerag_assets.database.stages import Progress, StageReport, fingerprint
+from imagerag_assets.errors import ModelError
+from imagerag_assets.models.describers.zero_shot import MODEL_NAME
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval import calibration, generations, index
-from imagerag_assets.stages import clip_embeddings, description_embeddings, ocr_text, vlm_descriptions
+from imagerag_assets.retrieval import calibration, generations, index, switching
+from imagerag_assets.retrieval.generations import Generation
+from imagerag_assets.stages import clip_embeddings, description_embeddings, ocr_text, tiles, vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 
 STAGE = "pgvector_index"
 
 
 def run(project: Project, options: RunOptions) -> StageReport:
-    """Bring the generation of the current settings up to date, building and promoting it when it is new."""
+    """Bring the live generation up to date, and beside it that of the settings where it is another.
+
+    Each is one transaction: killed anywhere, what was live is still live and whole.
+    """
     started = time.monotonic()
     report = StageReport(STAGE)
-    sources = _sources(project)
-    with project.database.connect() as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
-        wanted = _parameters(project, connection, sources)
-        generation = generations.find(connection, generations.generation_fingerprint(wanted))
-        # Everything below is one transaction: killed anywhere, what was live is still live and whole.
-        new = generation is None
-        generation = generation or generations.create(connection, wanted)
-        difference = index.update(connection, generation, sources)
-        if new:
-            generations.build_vector_indexes(connection, generation)
-        if generation.status != "live":
-            live = generations.find_live(connection)
-            # A generation whose vectors are still being made stays beside the live one.
-            report.pending = index.missing_images(connection, generation, live) if live else 0
-            if not report.pending:
-                generations.promote(connection, generation)
-        if not report.pending:
-            calibration.update(connection, project, generation)
-        report.new, report.updated = difference.new, difference.updated
-        report.removed, report.skipped = difference.removed, difference.unchanged
+    updated = [_update_live_of_other_models(project, report), _update(project, report)]
     if report.worked or report.removed:
-        _analyze(project, generation)
+        for generation in filter(None, updated):
+            _analyze(project, generation)
+    _drop_retired(project)
     report.seconds = time.monotonic() - started
     options.on_progress(Progress(STAGE, report.worked, report.worked, report.seconds))
     return report
 
 
 def data_version(connection: Connection) -> str:
-    return index.index_digest(connection, generations.live(connection))
+    """Of the live generation, and of the candidate while there is one."""
+    digest = index.index_digest(connection, generations.live(connection))
+    candidate = generations.find_candidate(connection)
+    return fingerprint(live=digest, candidate=index.index_digest(connection, candidate)) if candidate else digest
+
+
+def needs_measuring(project: Project) -> bool:
+    """Whether a candidate waits for the gate: only where there is something to measure it by, or a person to ask."""
+    settings = project.settings
+    return settings.gate.wait_for_person or any(collection.benchmark for collection in settings.collections)
+
+
+def _update(project: Project, report: StageReport) -> Generation:
+    """The settings' generation, begun when it is new. The first is live at once, as is one that nothing measures."""
+    sources = _sources(project)
+    with project.database.connect() as connection:
+        _lock(connection)
+        wanted = _parameters(project, connection, sources)
+        generation = generations.find(connection, generations.generation_fingerprint(wanted))
+        new = generation is None
+        generation = generation or generations.create(connection, wanted)
+        generations.remember_models(connection, generation, wanted["models"])
+        _count(report, index.update(connection, generation, sources))
+        if new:
+            generations.build_vector_indexes(connection, generation)
+        generations.withdraw_others(connection, generation)
+        if generation.status != "live":
+            live = generations.find_live(connection)
+            report.pending = index.missing_images(connection, generation, live) if live else 0
+            generations.stand_beside(connection, generation, whole=not report.pending)
+            # A live generation of another version's tables can be searched no more: there is nothing to compare with.
+            at_once = live is None or not generations.is_readable(live)
+            if not report.pending and (at_once or not (generation.held or needs_measuring(project))):
+                switching.lock(connection)
+                generations.promote(connection, generation)
+        if not report.pending:
+            calibration.update(connection, project, generation)
+    return generation
+
+
+def _update_live_of_other_models(project: Project, report: StageReport) -> Generation | None:
+    """The live generation, where the settings ask for another one by now."""
+    with project.database.connect() as connection:
+        _lock(connection)
+        live = generations.find_live(connection)
+        if live is None or not generations.is_readable(live):
+            return None
+        wanted = _parameters(project, connection, _sources(project))
+        if live.fingerprint == generations.generation_fingerprint(wanted):
+            return None
+        try:
+            serving: Project | None = generations.project_of(project, live)
+        except ModelError:
+            serving = None
+        # With models that are gone nothing new can be added, but what is gone must not be found any longer.
+        sources = _sources(serving) if serving else _sources(project) | {"clip": ""}
+        _count(report, index.update(connection, live, sources))
+        if serving is not None:
+            calibration.update(connection, serving, live)
+    return live
 
 
 def _sources(project: Project) -> dict[str, Any]:
     """The stages' current fingerprints: only results that carry them are indexed."""
     clip = clip_embeddings.stage(project)
     return {
+        "tiles": tiles.stage(project).fingerprint,
         "clip": clip.fingerprint,
         "model": clip.parameters["model"],
         "ocr": ocr_text.stage(project).fingerprint,
@@ -75,6 +129,7 @@ def _parameters(project: Project, connection: Connection, sources: dict[str, Any
         ),
         "m": project.settings.index.m,
         "ef_construction": project.settings.index.ef_construction,
+        "models": project.encoders(),
     }
 
 
@@ -87,10 +142,42 @@ def _dimension(connection: Connection, table: str, current: str, load: Any) -> i
     return int(row[0]) if row else int(load().dimension)
 
 
-def _analyze(project: Project, generation: generations.Generation) -> None:
-    """Fresh statistics: the planner chooses between an exact and an index scan by them."""
-    from psycopg import sql
+def _lock(connection: Connection) -> None:
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
 
+
+def _count(report: StageReport, difference: index.Difference) -> None:
+    report.new += difference.new
+    report.updated += difference.updated
+    report.removed += difference.removed
+    report.skipped += difference.unchanged
+
+
+def _analyze(project: Project, generation: Generation) -> None:
+    """Fresh statistics: the planner chooses between an exact and an index scan by them."""
     with project.database.connect() as connection:
         for table in ("images", "tiles", "postings", "terms"):
             connection.execute(sql.SQL("analyze {}").format(generation.table(table)))
+
+
+def _drop_retired(project: Project) -> None:
+    """Drop generations that have been retired for long, and what was computed by models that no generation has now."""
+    with project.database.connect() as connection:
+        _lock(connection)
+        if not generations.drop_retired(connection, project.settings.gate.keep_retired_days):
+            return
+        rows = connection.execute(
+            "select parameters ->> 'image_model', parameters ->> 'text_model' from generations "
+            "where status <> 'dropped'"
+        ).fetchall()
+        image_models, text_models = ([row[column] for row in rows] for column in (0, 1))
+        connection.execute("delete from clip_embeddings where model <> all(%s)", (image_models,))
+        contexts = [vlm_descriptions.context_key(model) for model in image_models]
+        # Only what costs nothing to make again: other descriptions were paid for.
+        connection.execute(
+            "with gone as (delete from vlm_descriptions where model = %s and context <> all(%s) "
+            "returning content, context) delete from description_embeddings e using gone "
+            "where (e.content, e.context) = (gone.content, gone.context)",
+            (MODEL_NAME, contexts),
+        )
+        connection.execute("delete from description_embeddings where model <> all(%s)", (text_models,))

@@ -67,8 +67,9 @@ def contexts(project: Project) -> dict[str, list[str]]:
     """Query parameters that tie collections to their contexts."""
     told = project.settings.models.describer.kind != "zero_shot"
     collections = project.settings.collections
-    # The zero-shot describer is told nothing of the collection, so a content has one description for all of them.
-    keys = [context_key(collection.context if told else "") for collection in collections]
+    # The zero-shot describer is told nothing of the collection, so a content has one description for all of them; it is
+    # the encoder's, of which there are two while a candidate generation stands beside the live one.
+    keys = [context_key(one.context if told else project.dual_encoder_identity()) for one in collections]
     return {"names": [collection.name for collection in collections], "contexts": keys}
 
 
@@ -76,7 +77,8 @@ def stage(project: Project, *, with_unread: bool = False) -> Stage:
     """The stage at its current fingerprint. `with_unread` counts images that OCR has not come to yet, too."""
     upstream = ocr_text.stage(project).fingerprint
     return Stage(
-        NAME, "vlm_descriptions", _fingerprint(project, upstream), _SEEN if with_unread else _SEEN + _READ,
+        project.stage_name(NAME), "vlm_descriptions", _fingerprint(project, upstream),
+        _SEEN if with_unread else _SEEN + _READ,
         "r.content = c.content and r.context = c.context", {**contexts(project), "ocr": upstream},
         current="r.inputs = c.inputs",
         output="concat_ws('|', r.general, r.key_elements::text, r.visible_text, r.category, r.tags::text)",

@@ -32,7 +32,7 @@ STAGES = {
     "deduped_set",
     "pgvector_index",
 }
-OURS = STAGES | {"benchmark_queries", "retrieval_runs", "eval_report"}
+OURS = STAGES | {"benchmark_queries", "retrieval_runs", "eval_report", "candidate_comparison", "live_generation"}
 DBT = {
     "stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics", "cost_by_model",
     "cost_by_day",
@@ -70,6 +70,8 @@ def test_the_edges_are_those_that_the_data_needs() -> None:
     assert upstream("pgvector_index") == STAGES - {"pgvector_index"}
     assert upstream("eval_report") == {"eval_metrics"}
     assert "retrieval_runs" in upstream("stg_results")
+    assert upstream("candidate_comparison") == {"eval_metrics", "retrieval_runs"}
+    assert upstream("live_generation") == {"candidate_comparison"}
 
 
 @dataclass(frozen=True)

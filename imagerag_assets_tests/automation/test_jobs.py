@@ -15,6 +15,7 @@ EVALUATION = {
     "query_metrics",
     "eval_metrics",
     "eval_report",
+    "candidate_comparison",
 }
 
 
@@ -51,5 +52,5 @@ def test_schedules_and_sensors_are_off_until_someone_switches_them_on() -> None:
 
 
 def test_every_step_runs_in_one_process_so_that_a_model_is_loaded_once() -> None:
-    for job in ("index_and_evaluate", "evaluate", "collect_descriptions", "prune_runs"):
+    for job in ("index_and_evaluate", "evaluate", "collect_descriptions", "promote_candidate", "prune_runs"):
         assert defs.resolve_job_def(job).executor_def.name == "in_process"

@@ -114,11 +114,17 @@ def test_the_page_tells_changes_and_every_ranking(two_evaluations: TwoEvaluation
     page = two_evaluations.second.read_text(encoding="utf-8")
     assert "Published guide, other data" in page
     assert "Changes since evaluation 1" in page
+    assert "Is it better?" in page
+    assert "This evaluation against evaluation 1" in page
+    # Three queries, one of which got worse, tell nothing.
+    assert "<td>no difference seen</td>" in page
+    assert 'class="up">better' not in page
     assert "nothing found" in page
     assert "clip 3" in page
     assert "<b>✓</b> copy.jpg" in page, "a near-duplicate of a relevant image is right"
     assert "<b>✗</b> bad.jpg" in page
     assert "in quarantine" in page
+    assert re.findall(r"<h3>(\w[\w ]*) <small", page)[-4:] == ["All languages", "no language", "en", "fr"]
     # The example, good.jpg and bad.jpg; the third image has no thumbnail.
     assert page.count("data:image/webp;base64,") == 3
     assert page.count('class="picture "') > 0

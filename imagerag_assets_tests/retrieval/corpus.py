@@ -89,6 +89,7 @@ def store(project: Project, pictures: Sequence[Picture], removed: Sequence[str] 
     contexts = vlm_descriptions.contexts(project)
     context = dict(zip(contexts["names"], contexts["contexts"], strict=True))
     clip, boxes = clip_embeddings.stage(project), tiles.stage(project).fingerprint
+    side = project.dual_encoder_side()
     read, described = ocr_text.stage(project).fingerprint, vlm_descriptions.stage(project).fingerprint
     embedded = description_embeddings.stage(project).fingerprint
     with project.database.connect() as connection:
@@ -107,8 +108,8 @@ def store(project: Project, pictures: Sequence[Picture], removed: Sequence[str] 
             (one.content, look, "PNG", "RGB", 100 * one.tiles, 50, 1, Jsonb({}), bits, bits, bytes(32), b"")
             for one in pictures
         ])  # fmt: skip
-        _write(connection, "tiles", ("content", "tile_no"), "level x0 y0 x1 y1 fingerprint", [
-            (one.content, number, min(number, 1), 100 * max(number - 1, 0), 0, 100 * max(number, 1), 50, boxes)
+        _write(connection, "tiles", ("content", "side", "tile_no"), "level x0 y0 x1 y1 fingerprint", [
+            (one.content, side, number, min(number, 1), 100 * max(number - 1, 0), 0, 100 * max(number, 1), 50, boxes)
             for one in pictures for number in range(one.tiles)
         ])  # fmt: skip
         _write(connection, "clip_embeddings", ("content", "tile_no", "model"), "fingerprint embedding", [
@@ -123,8 +124,9 @@ def store(project: Project, pictures: Sequence[Picture], removed: Sequence[str] 
             (one.content, context[one.collection], described, "m", one.description, [], "", "thing", ["a tag"])
             for one in pictures
         ])  # fmt: skip
-        _write(connection, "description_embeddings", ("content", "context"), "fingerprint embedding", [
-            (one.content, context[one.collection], embedded, random_vector(one.description)) for one in pictures
+        text = project.text_encoder_identity()
+        _write(connection, "description_embeddings", ("content", "context", "model"), "fingerprint embedding", [
+            (one.content, context[one.collection], text, embedded, random_vector(one.description)) for one in pictures
         ])  # fmt: skip
         _write(connection, "deduped_set", ("content",), "canonical relation distance fingerprint", [
             (one.content, content_of(one.canonical or one.uri), "perceptual" if one.canonical else "canonical", 0, "f")

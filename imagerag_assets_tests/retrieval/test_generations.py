@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from imagerag_assets.project import Project
+from imagerag_assets.errors import GenerationError
+from imagerag_assets.models.checkpoints import find_checkpoint
+from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.search import Query, search
+from imagerag_assets.retrieval.switching import promote_by_hand, roll_back
 from imagerag_assets.stages import pgvector_index
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.retrieval.corpus import (
@@ -18,6 +22,7 @@ from imagerag_assets_tests.retrieval.corpus import (
     index_rows,
     other_text_model,
     shop_project,
+    store,
 )
 
 PICTURES = [Picture(f"{number}.png", f"part {4000 + number}", f"number {number}") for number in range(6)]
@@ -74,11 +79,12 @@ def test_setting_a_parameter_back_makes_its_generation_live_again_and_current(
     shop: Project, make_project: MakeProject, tmp_path: Path
 ) -> None:
     changed = shop_project(make_project, tmp_path, url=shop.settings.database.url, index={"m": 8})
+    pgvector_index.run(changed, RunOptions())
     build(changed, [Picture("7.png", "part 4007")], removed=["0.png"])
     assert statuses(shop) == {1: "retired", 2: "live"}
 
     report = pgvector_index.run(shop, RunOptions())
-    assert (report.new, report.removed, report.skipped) == (1, 1, 5)
+    assert (report.new, report.removed) == (1, 1)
     assert statuses(shop) == {1: "live", 2: "retired"}
     assert found(shop, "4007") == ["7.png"]
     assert found(shop, "4000") == []
@@ -141,3 +147,152 @@ def test_only_one_generation_can_be_live(shop: Project) -> None:
 
     with pytest.raises(psycopg.errors.UniqueViolation), shop.database.connect() as connection:
         connection.execute("insert into generations (fingerprint, status, parameters) values ('x', 'live', '{}')")
+
+
+WAITS = {"wait_for_person": True}
+
+
+def promote(project: Project, number: int) -> None:
+    with project.database.connect() as connection:
+        promote_by_hand(connection, number)
+
+
+def test_a_candidate_waits_beside_the_live_generation_and_both_are_kept_current(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    models = {"text": other_text_model(tmp_path / "model")}
+    changed = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models, gate=WAITS)
+    build(changed, PICTURES)
+    assert statuses(shop) == {1: "live", 2: "candidate"}
+
+    added = [Picture("7.png", "part 4007", "number 7")]
+    store(shop, added, removed=["0.png"])
+    build(changed, added)
+    assert statuses(shop) == {1: "live", 2: "candidate"}
+    for number in (1, 2):
+        assert [row[3] for row in index_rows(shop, number)["images"]] == [
+            [f"{uri}.png"] for uri in sorted((1, 2, 3, 4, 5, 7), key=lambda name: Picture(f"{name}.png").content)
+        ]
+    assert pgvector_index.run(changed, RunOptions()).worked == 0
+
+    assert pgvector_index.run(shop, RunOptions()).worked == 0
+    assert statuses(shop) == {1: "live", 2: "retired"}, "the settings no longer ask for it"
+
+
+def test_the_live_generation_loses_what_is_gone_even_when_its_model_is_gone_too(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    url = shop.settings.database.url
+    models = {"text": other_text_model(tmp_path / "model")}
+    build(shop_project(make_project, tmp_path, url=url, models=models), PICTURES)
+    assert statuses(shop) == {1: "retired", 2: "live"}
+
+    (tmp_path / "model").rename(tmp_path / "elsewhere")
+    find_checkpoint.cache_clear()
+    _text_encoder_identity.cache_clear()
+    waiting = shop_project(make_project, tmp_path, url=url, gate=WAITS)
+    build(waiting, PICTURES[1:], removed=["0.png"])
+    assert statuses(shop) == {1: "candidate", 2: "live"}
+    assert [len(index_rows(shop, number)["images"]) for number in (1, 2)] == [5, 5]
+
+
+def test_searches_in_flight_see_one_generation_or_the_other_and_never_a_mix(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    models = {"text": other_text_model(tmp_path / "model")}
+    changed = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models, gate=WAITS)
+    # Only the second has 7.png, so every score of the two differs.
+    build(changed, [*PICTURES, Picture("7.png", "part 4007", "number 7")])
+
+    # By text, so that no time goes into encoding: a search that took its models from the one generation and its rows from
+    # the other is an error whatever the method.
+    def look() -> tuple[tuple[str, float], ...]:
+        found = search(shop, Query("part number 4003"), method="text")
+        return tuple((one.uri, round(one.score, 9)) for one in found)
+
+    expected = {}
+    for number in (1, 2):
+        if number == 2:
+            promote(shop, number)
+        expected[look()] = number
+    assert len(expected) == 2
+
+    seen: list[tuple[tuple[str, float], ...]] = []
+    failures: list[BaseException] = []
+    enough = threading.Event()
+
+    def keep_looking() -> None:
+        try:
+            while not enough.is_set():
+                seen.append(look())
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=keep_looking) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    turns = 0
+    while not failures and (turns < 10 or len(seen) < 40):
+        promote(shop, 1 + turns % 2)
+        turns += 1
+    enough.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert {expected.get(found) for found in seen} == {1, 2}
+
+
+def test_old_generations_are_dropped_but_never_the_newest_retired_one(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    for m in (8, 5):
+        url = shop.settings.database.url
+        pgvector_index.run(
+            shop_project(make_project, tmp_path, url=url, index={"m": m}, gate={"keep_retired_days": 0}), RunOptions()
+        )
+    assert statuses(shop) == {1: "dropped", 2: "retired", 3: "live"}
+    assert schemas(shop) == 2
+    with pytest.raises(GenerationError, match="was dropped"):
+        promote(shop, 1)
+    with shop.database.connect() as connection:
+        assert roll_back(connection).number == 2
+
+    pgvector_index.run(shop, RunOptions())
+    assert statuses(shop)[4] == "live", "what was dropped is built anew"
+
+
+def test_a_generation_is_retired_for_days_before_it_is_dropped(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    for m in (8, 5):
+        pgvector_index.run(
+            shop_project(make_project, tmp_path, url=shop.settings.database.url, index={"m": m}), RunOptions()
+        )
+    assert statuses(shop) == {1: "retired", 2: "retired", 3: "live"}
+
+
+def test_what_cannot_be_promoted_is_told(shop: Project, make_project: MakeProject, tmp_path: Path) -> None:
+    with pytest.raises(GenerationError, match="There is no generation 9"):
+        promote(shop, 9)
+    with pytest.raises(GenerationError, match="live already"):
+        promote(shop, 1)
+    with pytest.raises(GenerationError, match="nothing to go back to"), shop.database.connect() as connection:
+        roll_back(connection)
+
+    models = {"text": other_text_model(tmp_path / "model")}
+    begun = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    assert pgvector_index.run(begun, RunOptions()).pending == 6
+    assert statuses(shop) == {1: "live", 2: "building"}
+    with pytest.raises(GenerationError, match="not whole yet: 6 images"):
+        promote(shop, 2)
+
+
+def test_a_new_version_of_the_tables_is_live_as_soon_as_it_is_whole_and_there_is_no_way_back(
+    shop: Project, make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "LAYOUT_VERSION", 99)
+    waiting = shop_project(make_project, tmp_path, url=shop.settings.database.url, gate=WAITS)
+    pgvector_index.run(waiting, RunOptions())
+    assert statuses(shop) == {1: "retired", 2: "live"}
+    with pytest.raises(GenerationError, match="another version"):
+        promote(shop, 1)

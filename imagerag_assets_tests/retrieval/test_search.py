@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from psycopg import sql
 
-from imagerag_assets.errors import NoLiveIndexError, SettingsError
-from imagerag_assets.project import Project
+from imagerag_assets.errors import ModelError, NoLiveIndexError, SettingsError
+from imagerag_assets.models.checkpoints import find_checkpoint
+from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval import search as search_module
 from imagerag_assets.retrieval.methods import METHODS, Method
-from imagerag_assets.retrieval.search import Query, Result, search
+from imagerag_assets.retrieval.search import Query, Result, encode_query, run_search, search
 from imagerag_assets.stages import pgvector_index
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.pictures import draw
@@ -297,14 +298,33 @@ def test_an_empty_index_finds_nothing(shop: Project) -> None:
         assert search(shop, Query("red mug"), method=method) == []
 
 
-def test_an_index_of_another_model_is_refused_and_not_searched(
+def test_an_index_of_another_model_is_searched_with_that_model(
     shop: Project, make_project: MakeProject, tmp_path: Path
 ) -> None:
-    build(shop, [Picture("a.png", "red mug")])
     models = {"text": other_text_model(tmp_path / "model")}
     other = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
-    with pytest.raises(SettingsError, match=r"built with other models.*Materialize pgvector_index"):
-        search(other, Query("red mug"), method="text")
+    build(other, [Picture("a.png", "red mug", "a red mug"), Picture("b.png", "a bolt", "a bolt")])
+    assert search(shop, Query("red mug")) == search(other, Query("red mug"))
+    with shop.database.connect() as connection, pytest.raises(ModelError, match="than the query was encoded with"):
+        run_search(connection, shop, encode_query(shop, Query("red mug")))
+
+
+def test_an_index_whose_model_is_gone_or_changed_is_refused_and_not_searched(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    models = {"text": other_text_model(tmp_path / "model")}
+    build(shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models), [Picture("a.png")])
+    (tmp_path / "model").rename(tmp_path / "elsewhere")
+    find_checkpoint.cache_clear()
+    _text_encoder_identity.cache_clear()
+    with pytest.raises(ModelError, match=r"not to be had: .*model does not exist.*materialize the graph"):
+        search(shop, Query("red mug"), method="text")
+    (tmp_path / "elsewhere").rename(tmp_path / "model")
+    (tmp_path / "model" / "note.txt").write_text("trained on")
+    find_checkpoint.cache_clear()
+    _text_encoder_identity.cache_clear()
+    with pytest.raises(ModelError, match=r"not to be had: what is now at .*/model are others"):
+        search(shop, Query("red mug"), method="text")
 
 
 def test_an_index_kept_by_difference_equals_one_that_is_built_anew(

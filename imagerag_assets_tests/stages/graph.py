@@ -8,6 +8,7 @@ from imagerag_assets.stages import (
     clip_embeddings,
     deduped_set,
     description_embeddings,
+    lanes,
     ocr_text,
     pgvector_index,
     raw_images,
@@ -27,11 +28,20 @@ STAGES = (
 )
 
 
+RUNS = tuple(
+    lanes.for_both(one.run, one.stage)
+    if one in (tiles, vlm_descriptions, description_embeddings, clip_embeddings)
+    else lanes.for_live(one.run) if one is deduped_set else one.run
+    for one in STAGES
+)  # fmt: skip
+"""As the assets run them."""
+
+
 def run_all(project: Project, options: RunOptions | None = None) -> dict[str, StageReport]:
     """Reports by stage; raw_images' are added up."""
     chosen = options or RunOptions()
     reports = {"raw_images": raw_images.total(raw_images.run(project, chosen))}
-    for stage in STAGES:
-        report = stage.run(project, chosen)
+    for run in RUNS:
+        report = run(project, chosen)
         reports[report.stage] = report
     return reports

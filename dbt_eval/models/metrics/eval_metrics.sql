@@ -1,3 +1,6 @@
+-- Rows from before there were slices by language are over all languages.
+{{ config(post_hook="update {{ this }} set language = 'all' where language is null") }}
+
 with measured as (
     select m.*
     from {{ ref('query_metrics') }} as m
@@ -23,6 +26,8 @@ select
     1.96 * stddev_samp(recall_at_10) / sqrt(count(*)) as recall_at_10_margin,
     1.96 * stddev_samp(ndcg_at_10) / sqrt(count(*)) as ndcg_at_10_margin,
     percentile_cont(0.5) within group (order by latency_ms) as latency_p50_ms,
-    percentile_cont(0.95) within group (order by latency_ms) as latency_p95_ms
+    percentile_cont(0.95) within group (order by latency_ms) as latency_p95_ms,
+    case when grouping(language) = 1 then 'all' else language end as language,
+    avg(average_precision) as map_at_10
 from measured
-group by evaluation, generation, evaluated_at, method, cube (benchmark, kind)
+group by evaluation, generation, evaluated_at, method, cube (benchmark, kind, language)

@@ -35,21 +35,37 @@ asked as (
     inner join ideal as i using (benchmark)
 ),
 
-found as (
+-- The relevant results; how many were relevant up to each of them.
+hits as (
     select
         r.evaluation,
         r.benchmark,
         r.method,
         r.query_id,
-        count(*) filter (where r.rank <= 5) as in_5,
-        count(*) as in_10,
-        sum(j.grade * ln(2) / ln(r.rank::float8 + 1)) as gain_at_10,
-        min(r.rank) as first_rank
+        r.rank,
+        j.grade,
+        row_number() over (
+            partition by r.evaluation, r.benchmark, r.method, r.query_id order by r.rank
+        )::float8 as so_far
     from {{ ref('stg_results') }} as r
     inner join to_measure using (evaluation, evaluated_at)
     inner join {{ ref('stg_judgements') }} as j using (benchmark, query_id, group_id)
     where r.rank <= 10
-    group by r.evaluation, r.benchmark, r.method, r.query_id
+),
+
+found as (
+    select
+        evaluation,
+        benchmark,
+        method,
+        query_id,
+        count(*) filter (where rank <= 5) as in_5,
+        count(*) as in_10,
+        sum(grade * ln(2) / ln(rank::float8 + 1)) as gain_at_10,
+        sum(so_far / rank) as precisions,
+        min(rank) as first_rank
+    from hits
+    group by evaluation, benchmark, method, query_id
 )
 
 select
@@ -68,7 +84,8 @@ select
     coalesce(f.gain_at_10 / a.ideal_gain_at_10, 0)::float8 as ndcg_at_10,
     coalesce(1.0 / f.first_rank, 0)::float8 as reciprocal_rank,
     coalesce(f.first_rank = 1, false)::integer as hit_at_1,
-    l.milliseconds as latency_ms
+    l.milliseconds as latency_ms,
+    coalesce(f.precisions / a.n_relevant, 0)::float8 as average_precision
 from asked as a
 inner join {{ source('imagerag', 'benchmark_queries') }} as q using (benchmark, query_id)
 left join found as f using (evaluation, benchmark, method, query_id)

@@ -1,0 +1,74 @@
+"""A person's word about which generation is live: promoting one by number, and going back to the last one."""
+
+from __future__ import annotations
+
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.errors import GenerationError
+from imagerag_assets.retrieval import generations, index
+from imagerag_assets.retrieval.generations import Generation
+
+
+def promote_by_hand(connection: Connection, number: int) -> Generation:
+    """Make that generation live, in the caller's transaction, and hold back the one that was: a person decided.
+
+    A retired one comes back as it was, without what has changed since; the next run of pgvector_index brings it up to
+    date. Raises `GenerationError` for one that is unknown, live already, dropped, was never whole, or cannot be
+    searched by this version.
+    """
+    live = _locked_live(connection)
+    chosen = generations.numbered(connection, number)
+    if chosen is None:
+        raise GenerationError(f"There is no generation {number}. imagerag generations list shows all.")
+    if chosen.status == "live":
+        raise GenerationError(f"Generation {number} is live already.")
+    if chosen.status == "dropped":
+        raise GenerationError(
+            f"Generation {number} was dropped. Set its models and parameters in the settings and materialize the "
+            "graph to build it anew."
+        )
+    if not generations.is_readable(chosen):
+        raise GenerationError(
+            f"Generation {number} was built by another version of Imagerag, and this one cannot search it."
+        )
+    if not _was_live(connection, number) and (missing := index.missing_images(connection, chosen, live)):
+        raise GenerationError(
+            f"Generation {number} is not whole yet: {missing} images of the live index are not in it. Materialize the "
+            "graph first; failed images are told by its checks."
+        )
+    generations.promote(connection, chosen)
+    connection.execute(
+        "update generations set held = %s where generation = %s",
+        (f"A person put generation {number} in its place.", live.number),
+    )
+    return chosen
+
+
+def roll_back(connection: Connection) -> Generation:
+    """Make the generation live again that was live before this one, in the caller's transaction.
+
+    Raises `GenerationError` when there is none.
+    """
+    live = _locked_live(connection)
+    row = connection.execute(
+        "select generation from generations where status in ('retired', 'candidate', 'building') "
+        "and live_at is not null order by live_at desc, generation desc limit 1"
+    ).fetchone()
+    if row is None:
+        raise GenerationError(f"There is nothing to go back to: before generation {live.number} no other was live.")
+    return promote_by_hand(connection, int(row[0]))
+
+
+def _locked_live(connection: Connection) -> Generation:
+    """The live generation, which stays so until this transaction ends."""
+    lock(connection)
+    return generations.live(connection)
+
+
+def lock(connection: Connection) -> None:
+    """One switch at a time, in the caller's transaction. Neither searches nor an update of the index are waited for."""
+    connection.execute("select pg_advisory_xact_lock(hashtextextended('live_generation', 0))")
+
+
+def _was_live(connection: Connection, number: int) -> bool:
+    row = connection.execute("select live_at is not null from generations where generation = %s", (number,)).fetchone()
+    return bool(row and row[0])
