@@ -117,7 +117,7 @@ def test_the_page_tells_changes_and_every_ranking(two_evaluations: TwoEvaluation
     assert "nothing found" in page
     assert "clip 3" in page
     assert "<b>✓</b> copy.jpg" in page, "a near-duplicate of a relevant image is right"
-    assert "<b>✗</b> bad.jpg" in page
+    assert "<b>?</b> bad.jpg" in page, "nobody judged it"
     assert "in quarantine" in page
     # The example, good.jpg and bad.jpg; the third image has no thumbnail.
     assert page.count("data:image/webp;base64,") == 3
