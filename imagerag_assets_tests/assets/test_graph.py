@@ -34,8 +34,8 @@ STAGES = {
 }
 OURS = STAGES | {"benchmark_queries", "retrieval_runs", "eval_report"}
 DBT = {
-    "stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics", "cost_by_model",
-    "cost_by_day",
+    "stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics",
+    "cost_by_model", "cost_by_day",
 }  # fmt: skip
 COUNTS = {"new", "updated", "removed", "skipped", "failed", "pending", "seconds", "rate_per_second", "cost_usd"}
 PICTURES = 12

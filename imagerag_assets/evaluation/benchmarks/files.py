@@ -134,6 +134,15 @@ def read_rules(folder: Path) -> Rules:
         raise BenchmarkError(f"{file} is not valid: {'; '.join(told)}.") from None
 
 
+def read_queries(file: Path, roots: Sequence[Path]) -> tuple[Query, ...]:
+    """The queries of a queries.jsonl; example pictures lie in `roots`. Raises `BenchmarkError` with every problem."""
+    reader = _Reader()
+    queries = _queries(reader, file, [root.resolve() for root in roots])
+    if reader.problems:
+        raise BenchmarkError("\n".join(listed(reader.problems)))
+    return tuple(queries.values())
+
+
 def listed(problems: Sequence[str]) -> list[str]:
     """The first problems, and how many there are beyond."""
     more = len(problems) - _TOLD
