@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from imagerag_assets.serving.terminal import SettingsFile, err, out, plain
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from imagerag_assets.evaluation.benchmarks.judging import Candidate
     from imagerag_assets.evaluation.benchmarks.splits import Shares
     from imagerag_assets.project import Project
+    from imagerag_assets.settings import Collection
 
 app = typer.Typer(help="Make, judge, import and check the benchmarks of collections.", no_args_is_help=True)
 
@@ -148,10 +148,10 @@ def check(settings: SettingsFile = None) -> None:
     benchmark_queries.run(project)
     with project.database.connect() as connection:
         found = findings(connection)
-    table = Table("benchmark", "", "finding")
     for one in found:
-        table.add_row(one.benchmark, one.level, plain(one.message))
-    out.print(table if found else "Nothing is wrong with any benchmark.")
+        out.print(f"[bold]{one.benchmark}[/] {one.level}: {plain(one.message)}", highlight=False, soft_wrap=True)
+    if not found:
+        out.print("Nothing is wrong with any benchmark.")
     if any(one.level == "error" for one in found):
         raise typer.Exit(1)
 
@@ -209,7 +209,9 @@ def _show(project: Project, collection: str, candidate: Candidate, *, new_query:
         ).fetchone()
     show_picture(out, row[0] if row else b"", _COLUMNS)
     where = plain(f"{collection}/{candidate.image.corpus_id}")
-    out.print(f"{candidate.judged + 1} of {candidate.pooled}  {where}  [dim]0 1 2 3 s u q[/]", soft_wrap=True)
+    out.print(
+        f"{candidate.judged + 1} of {candidate.pooled}  {where}  [dim]0 1 2 3 s u q[/]", highlight=False, soft_wrap=True
+    )
 
 
 def _pressed() -> str:
@@ -227,22 +229,23 @@ def _pressed() -> str:
 def _collection_of(project: Project, folder: Path) -> str:
     """The collection whose setting names the folder."""
     from imagerag_assets.errors import SettingsError
-    from imagerag_assets.stages.benchmark_queries import benchmark_folder
 
     for collection in project.settings.collections:
-        if collection.benchmark and benchmark_folder(project, collection) == folder:
+        if _names(project, collection, folder):
             return collection.name
     raise SettingsError(f"No collection's benchmark is {folder}: write collection: NAME into its benchmark.yaml.")
 
 
+def _names(project: Project, collection: Collection, folder: Path) -> bool:
+    """Whether the collection's setting names this folder, which need not exist."""
+    named = collection.benchmark
+    return named is not None and (project.settings.root / Path(named).expanduser()).resolve() == folder.resolve()
+
+
 def _say_how_it_counts(project: Project, folder: Path, collection: str) -> None:
     """Where the folder is not yet the collection's benchmark, what to write into the settings."""
-    from imagerag_assets.stages.benchmark_queries import benchmark_folder
-
-    named = project.settings.collection(collection)
-    if named.benchmark and benchmark_folder(project, named) == folder.resolve():
+    if _names(project, project.settings.collection(collection), folder):
         return
-    root = project.settings.root.resolve()
-    place = folder.resolve().relative_to(root) if folder.resolve().is_relative_to(root) else folder.resolve()
-    setting = f"benchmark: {plain(str(place))}"
+    root, place = project.settings.root.resolve(), folder.resolve()
+    setting = f"benchmark: {plain(str(place.relative_to(root) if place.is_relative_to(root) else place))}"
     out.print(f"To measure by it, write under the collection {collection} in the settings: {setting}", soft_wrap=True)

@@ -303,7 +303,7 @@ def test_passing_over_dbt_repeats_the_checks_that_passed(runs: Runs) -> None:
 
 
 def test_a_build_whose_tests_failed_is_not_passed_over(runs: Runs) -> None:
-    models = ("stg_judgements", "stg_missing_judgements", "stg_results", "query_metrics", "eval_metrics")
+    models = ("stg_grades", "stg_judgements", "stg_missing_judgements", "stg_results", "query_metrics", "eval_metrics")
     # An instance that has seen no build: dbt has to run, and then finds the impossible number.
     shop = replace(runs.shop, instance=dg.DagsterInstance.ephemeral())
     with shop.database.connect() as connection:

@@ -57,6 +57,8 @@ class _Reader:
 
     problems: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    every_query: bool = True
+    """Could be read. Otherwise it is not said again that the qrels judge unknown ones."""
 
     def try_to(self, read: Callable[[], T], otherwise: T) -> T:
         """What `read` gives, or `otherwise` and one problem more."""
@@ -107,8 +109,7 @@ def read_benchmark(folder: Path, source: Path | None = None) -> Reading:
         reader.files.append(folder / RULES)
     roots = [root.resolve() for root in (folder, source) if root is not None]
     queries = _queries(reader, folder / QUERIES, roots)
-    # Of queries that could not be read it is not said again that the qrels judge unknown ones.
-    qrels, splits = _qrels(reader, folder, queries, strict=not reader.problems)
+    qrels, splits = _qrels(reader, folder, queries)
     contents = _judged(reader, folder / JUDGED)
     benchmark = Benchmark(
         tuple(_with_splits(reader, queries, splits, rules.splits)),
@@ -163,11 +164,13 @@ def _text_of(file: Path) -> str:
 def _queries(reader: _Reader, file: Path, roots: Sequence[Path]) -> dict[str, Query]:
     found: dict[str, Query] = {}
     seen: dict[str, str] = {}
-    for where, line in reader.lines(file):
+    lines = reader.lines(file)
+    reader.every_query = bool(lines)
+    for where, line in lines:
         query = reader.try_to(lambda where=where, line=line: _query(where, line, roots), None)  # type: ignore[misc]
         if query is None:
-            continue
-        if query.query_id in seen:
+            reader.every_query = False
+        elif query.query_id in seen:
             first = seen[query.query_id].rpartition(" ")[2]
             reader.problems.append(f"{where}: the query id {query.query_id!r} was line {first}'s.")
         else:
@@ -234,7 +237,7 @@ def _image(where: str, roots: Sequence[Path], name: str) -> Path:
 
 
 def _qrels(
-    reader: _Reader, folder: Path, queries: Mapping[str, Query], *, strict: bool
+    reader: _Reader, folder: Path, queries: Mapping[str, Query]
 ) -> tuple[list[Judgement], list[tuple[str, str, Split]]]:
     """Every judgement, and (place, query, split) of those that stand in one of several splits' files."""
     files: dict[Path, Split | None] = {
@@ -250,7 +253,7 @@ def _qrels(
             key = (one.query_id, one.corpus_id)
             if one.query_id not in queries:
                 told = f"{where} judges the query {one.query_id!r}, not in {QUERIES}."
-                reader.problems += [told] if strict else []
+                reader.problems += [told] if reader.every_query else []
             elif key in seen:
                 first = seen[key].removeprefix(f"{file}, ")
                 reader.problems.append(f"{where} judges the same query and image as {first}.")
