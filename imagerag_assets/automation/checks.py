@@ -5,6 +5,7 @@ import dagster as dg
 from imagerag_assets.assets.common import ProjectResource, clear_failure, table_metadata
 from imagerag_assets.database.connection import one_row
 from imagerag_assets.evaluation import gate
+from imagerag_assets.evaluation.benchmarks.findings import findings
 from imagerag_assets.images import listing
 from imagerag_assets.retrieval import generations, index
 
@@ -149,7 +150,29 @@ def candidate_is_no_worse(project: ProjectResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    asset="benchmark_queries",
+    name="benchmarks_are_sound",
+    description="Every benchmark is measured, on all its queries and with judgements of images as they are now. "
+    "What is to be known of its numbers stands in the metadata, also when it passes.",
+)
+def benchmarks_are_sound(project: ProjectResource) -> dg.AssetCheckResult:
+    with clear_failure(), project.open().database.connect() as connection:
+        found = findings(connection)
+    levels = {one.level for one in found}
+    return dg.AssetCheckResult(
+        passed=levels <= {"note"},
+        severity=dg.AssetCheckSeverity.ERROR if "error" in levels else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "findings": table_metadata(
+                ("benchmark", "", "finding"), [(one.benchmark, one.level, one.message) for one in found]
+            )
+        },
+    )
+
+
 CHECKS: list[dg.AssetChecksDefinition] = [
+    benchmarks_are_sound,
     quarantine_is_small,
     nothing_lost,
     budget_not_reached,

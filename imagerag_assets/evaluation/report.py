@@ -13,6 +13,7 @@ import jinja2
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks import ALL
+from imagerag_assets.evaluation.benchmarks.findings import findings
 from imagerag_assets.evaluation.gate import HEADER, compare_generations, comparison_rows
 from imagerag_assets.evaluation.metrics import (
     OTHER_SHADE,
@@ -94,7 +95,7 @@ def write_report(connection: Connection, folder: Path) -> Path:
             views=views,
             total_queries=total,
             corpus=_corpus(connection),
-            missing=read(connection, "select count(*) as n from imagerag_eval.stg_missing_judgements")[0]["n"],
+            findings=findings(connection),
             sheet=sheet,
             relevant_shown=RELEVANT_SHOWN,
         )
@@ -236,7 +237,6 @@ def _view(
     number: int, metrics: dict[str, Row], relevant: list[Row], results: dict[tuple[str, str, str], list[Row]]
 ) -> QueryView:
     any_row = next(iter(metrics.values()))
-    right = {row["group_id"] for row in relevant}
     benchmark, query_id = any_row["benchmark"], any_row["query_id"]
     return QueryView(
         anchor=f"q{number}",
@@ -250,10 +250,7 @@ def _view(
         relevant=relevant[:RELEVANT_SHOWN],
         metrics=metrics,
         results={
-            method: [
-                row | {"right": row["group_id"] in right, "legs": _legs(row["legs"])}
-                for row in results.get((benchmark, method, query_id), [])
-            ]
+            method: [row | {"legs": _legs(row["legs"])} for row in results.get((benchmark, method, query_id), [])]
             for method in metrics
         },
     )
@@ -265,10 +262,9 @@ def _relevant(connection: Connection) -> dict[tuple[str, str], list[Row]]:
     for row in read(
         connection,
         """
-        select j.benchmark, j.query_id, j.group_id, j.grade, min(g.uri) as corpus_id
+        select j.benchmark, j.query_id, j.group_id, j.grade, min(q.uri) as corpus_id
         from imagerag_eval.stg_judgements j
-        join qrels q using (benchmark, query_id)
-        join corpus_groups g on g.collection = q.benchmark and g.uri = q.corpus_id and g.group_id = j.group_id
+        join judgements q using (benchmark, query_id, group_id)
         group by j.benchmark, j.query_id, j.group_id, j.grade
         order by j.grade desc, corpus_id
         """,
@@ -283,8 +279,10 @@ def _results(connection: Connection, evaluation: int) -> dict[tuple[str, str, st
     for row in read(
         connection,
         """
-        select s.benchmark, s.method, s.query_id, s.group_id, s.corpus_id, r.legs
+        select s.benchmark, s.method, s.query_id, s.group_id, s.corpus_id, r.legs,
+               coalesce(g.relevant, false) as right, g.group_id is not null as judged
         from imagerag_eval.stg_results s
+        left join imagerag_eval.stg_grades g using (benchmark, query_id, group_id)
         left join retrieval_runs r
             on (r.evaluation, r.benchmark, r.method, r.query_id, r.rank)
              = (s.evaluation, s.benchmark, s.method, s.query_id, s.retrieved_rank)

@@ -19,6 +19,7 @@ from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.errors import BenchmarkError, ItemError, ModelError
+from imagerag_assets.evaluation.benchmarks.splits import REPORTED
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
 from imagerag_assets.project import Project
@@ -175,12 +176,15 @@ def _benchmarks(connection: Connection, generation: Generation) -> list[tuple[st
 
 
 def benchmark_queries(connection: Connection, generation: Generation | None = None) -> list[Asked]:
-    """The stored queries of every benchmark whose collection is in that generation (None: the live one)."""
+    """The stored queries of every benchmark whose collection is in that generation (None: the live one).
+
+    None that something is tuned on is among them.
+    """
     names = [name for name, _ in _benchmarks(connection, generation or generations.live(connection))]
     rows = connection.execute(
         "select benchmark, query_id, text, image from benchmark_queries where benchmark = any(%s) "
-        "order by benchmark, query_id",
-        (names,),
+        "and split = any(%s) order by benchmark, query_id",
+        (names, list(REPORTED)),
     ).fetchall()
     return [Asked(*row) for row in rows]
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.retrieval.methods import Method
-from imagerag_assets.serving import batches, duplicates, generations
+from imagerag_assets.serving import batches, benchmark, duplicates, generations
 from imagerag_assets.serving.terminal import SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     help="Images as a searchable, evaluated index in Postgres/pgvector.", no_args_is_help=True, add_completion=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip
+app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(duplicates.app, name="duplicates")
 app.command()(batches.batches)
 app.add_typer(generations.app, name="generations")

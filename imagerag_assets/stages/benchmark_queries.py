@@ -8,7 +8,7 @@ from pathlib import Path
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import StageReport, fingerprint
 from imagerag_assets.errors import BenchmarkError
-from imagerag_assets.evaluation.benchmarks import load_benchmark, require_images, store_benchmark
+from imagerag_assets.evaluation.benchmarks import read_benchmark, require_images, store_benchmark
 from imagerag_assets.images.sources import sample_folder
 from imagerag_assets.project import Project
 from imagerag_assets.settings import SAMPLE_SCHEME, Collection
@@ -19,8 +19,10 @@ STAGE = "benchmark_queries"
 def run(project: Project) -> StageReport:
     """Load every benchmark of the settings, and forget those that they no longer name.
 
-    Raises `BenchmarkError` for files that are missing or malformed, or that judge images which do not exist. A
-    collection that was never ingested has no image to check against yet: a run may be limited to another one.
+    One whose files are malformed is refused whole and counted as failed; the check says what is wrong with it, and the
+    others are measured. Raises `BenchmarkError` for a folder that does not exist, and for judgements of images which
+    their collection never had. A collection that was never ingested has no image to check against yet: a run may be
+    limited to another one.
     """
     started = time.monotonic()
     report = StageReport(STAGE)
@@ -28,11 +30,12 @@ def run(project: Project) -> StageReport:
     folders = {one.name: benchmark_folder(project, one) for one in settings.collections if one.benchmark}
     with project.database.connect() as connection:
         for name, folder in folders.items():
-            benchmark = load_benchmark(folder, project.source_folder(name))
-            changed = store_benchmark(connection, name, benchmark)
-            count = len(benchmark.queries)
+            reading = read_benchmark(folder, project.source_folder(name))
+            changed = store_benchmark(connection, name, reading.benchmark, reading.problems)
+            count = 0 if reading.problems else len(reading.benchmark.queries)
             report.new += count if changed else 0
             report.skipped += 0 if changed else count
+            report.failed += 1 if reading.problems else 0
         report.removed = connection.execute(
             "delete from benchmarks where not benchmark = any(%s)", (list(folders),)
         ).rowcount

@@ -34,8 +34,8 @@ STAGES = {
 }
 OURS = STAGES | {"benchmark_queries", "retrieval_runs", "eval_report", "candidate_comparison", "live_generation"}
 DBT = {
-    "stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics", "cost_by_model",
-    "cost_by_day",
+    "stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics",
+    "cost_by_model", "cost_by_day",
 }  # fmt: skip
 COUNTS = {"new", "updated", "removed", "skipped", "failed", "pending", "seconds", "rate_per_second", "cost_usd"}
 PICTURES = 12
@@ -305,7 +305,7 @@ def test_passing_over_dbt_repeats_the_checks_that_passed(runs: Runs) -> None:
 
 
 def test_a_build_whose_tests_failed_is_not_passed_over(runs: Runs) -> None:
-    models = ("stg_judgements", "stg_missing_judgements", "stg_results", "query_metrics", "eval_metrics")
+    models = ("stg_grades", "stg_judgements", "stg_missing_judgements", "stg_results", "query_metrics", "eval_metrics")
     # An instance that has seen no build: dbt has to run, and then finds the impossible number.
     shop = replace(runs.shop, instance=dg.DagsterInstance.ephemeral())
     with shop.database.connect() as connection:

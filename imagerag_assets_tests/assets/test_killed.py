@@ -20,7 +20,7 @@ from imagerag_assets_tests.pictures import write_pictures
 from imagerag_assets_tests.stages import graph
 from imagerag_assets_tests.stages.test_killed import write_benchmark, write_settings
 
-MODELS = ("stg_results", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics")
+MODELS = ("stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics")
 
 
 def test_a_build_of_dbt_that_is_killed_is_completed_by_the_next_run(
@@ -35,12 +35,12 @@ def test_a_build_of_dbt_that_is_killed_is_completed_by_the_next_run(
 
     with project.database.connect() as connection:
         # Of the models only query_metrics reads this table: it has to wait, with its upstream models built.
-        connection.execute("lock table benchmark_queries in access exclusive mode")
+        connection.execute("lock table query_latencies in access exclusive mode")
         child = start(settings, tmp_path)
         wait_until_blocked(connection, child)
         os.killpg(child.pid, signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
-        assert tables(connection) == {"stg_results", "stg_judgements", "stg_missing_judgements"}
+        assert tables(connection) == {"stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements"}
 
     again = start(settings, tmp_path)
     said = again.communicate()[0]
@@ -72,7 +72,7 @@ def wait_until_blocked(connection: Connection, child: subprocess.Popen[str]) -> 
         assert child.poll() is None, child.communicate()[0]
         (blocked,) = connection.execute(
             # Not pg_stat_activity: a transaction sees it as it was at the first look.
-            "select count(*) from pg_locks where relation = 'benchmark_queries'::regclass and not granted"
+            "select count(*) from pg_locks where relation = 'query_latencies'::regclass and not granted"
         ).fetchone() or (0,)
         if blocked:
             return

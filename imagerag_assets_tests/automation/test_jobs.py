@@ -10,6 +10,7 @@ EVALUATION = {
     "benchmark_queries",
     "retrieval_runs",
     "stg_results",
+    "stg_grades",
     "stg_judgements",
     "stg_missing_judgements",
     "query_metrics",

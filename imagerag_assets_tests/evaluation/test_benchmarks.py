@@ -15,11 +15,11 @@ from imagerag_assets.evaluation.benchmarks import (
     Judgement,
     Query,
     load_benchmark,
-    missing_images,
     never_ingested,
     require_images,
     store_benchmark,
 )
+from imagerag_assets.evaluation.benchmarks.store import stale_judgements
 from imagerag_assets_tests.evaluation.corpus import add_images, benchmark
 
 QUERY = '{"_id": "q1", "text": "red shoe"}'
@@ -84,7 +84,7 @@ def test_any_text_comes_back_as_it_was_written(tmp_path: Path, text: str) -> Non
         (QUERY, "q1\ta\t99999999999", "line 2 holds a NUL character or a score beyond"),
         (QUERY, "q1\ta\t1\nq1\ta\t2", "line 3 judges the same query and image as line 2"),
         (QUERY, "q1 a 1", "line 2 must have three fields"),
-        (QUERY, "q1\ta\t0", "judges no image relevant"),
+        (QUERY.replace("}", ', "metadata": {"split": "dev"}}'), "q1\ta\t1", "the split 'dev' is none of train"),
         ("\n", "", "holds no query"),
     ],
 )
@@ -166,11 +166,11 @@ def test_judgements_of_images_that_do_not_exist_are_one_clear_error(database: Da
             "values ('b', 'broken.jpg', 1, '1', 'f', 'truncated', 'cut off')"
         )
         store_benchmark(connection, "b", benchmark({"q1": grades}))
-        missing = missing_images(connection)
+        stale = stale_judgements(connection)
         with pytest.raises(BenchmarkError) as caught:
             require_images(connection)
-    assert [image.corpus_id for image in missing if image.quarantined] == ["broken.jpg"]
-    assert len(missing) == 8
+    assert [one.corpus_id for one in stale if one.state == "quarantined"] == ["broken.jpg"]
+    assert len(stale) == 8
     message = str(caught.value)
     assert message.startswith("7 judgements name images")
     assert "'gone-4.jpg' (query 'q1')" in message
@@ -179,14 +179,14 @@ def test_judgements_of_images_that_do_not_exist_are_one_clear_error(database: Da
     assert "broken.jpg" not in message
 
 
-def test_a_quarantined_image_alone_raises_nothing_and_a_removed_one_does(database: Database) -> None:
+def test_an_image_that_is_gone_is_no_error_but_a_stale_judgement(database: Database) -> None:
     with database.connect() as connection:
         add_images(connection, "b", {"a.jpg": "a.jpg"})
         store_benchmark(connection, "b", benchmark({"q1": {"a.jpg": 1}}))
-        require_images(connection)
+        assert stale_judgements(connection) == []
         connection.execute("update raw_images set removed_at = now()")
-        with pytest.raises(BenchmarkError, match=r"1 judgements name images"):
-            require_images(connection)
+        require_images(connection)
+        assert [(one.corpus_id, one.state) for one in stale_judgements(connection)] == [("a.jpg", "vanished")]
 
 
 def test_a_collection_that_was_never_ingested_is_not_checked_yet(database: Database) -> None:
@@ -195,7 +195,7 @@ def test_a_collection_that_was_never_ingested_is_not_checked_yet(database: Datab
         for name in ("here", "later"):
             store_benchmark(connection, name, benchmark({"q1": {"a.jpg": 1}}))
         assert never_ingested(connection) == ["later"]
-        assert missing_images(connection) == []
+        assert stale_judgements(connection) == []
         require_images(connection)
         add_images(connection, "later", {"b.jpg": "b.jpg"})
         assert never_ingested(connection) == []

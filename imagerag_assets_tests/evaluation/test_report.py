@@ -122,7 +122,7 @@ def test_the_page_tells_changes_and_every_ranking(two_evaluations: TwoEvaluation
     assert "nothing found" in page
     assert "clip 3" in page
     assert "<b>✓</b> copy.jpg" in page, "a near-duplicate of a relevant image is right"
-    assert "<b>✗</b> bad.jpg" in page
+    assert "<b>?</b> bad.jpg" in page, "nobody judged it"
     assert "in quarantine" in page
     assert re.findall(r"<h3>(\w[\w ]*) <small", page)[-4:] == ["All languages", "no language", "en", "fr"]
     # The example, good.jpg and bad.jpg; the third image has no thumbnail.

@@ -22,6 +22,7 @@ select
     avg(ndcg_at_10) as ndcg_at_10,
     avg(reciprocal_rank) as mrr,
     avg(hit_at_1)::float8 as hit_at_1,
+    avg(judged_at_10) as judged_at_10,
     1.96 * stddev_samp(precision_at_5) / sqrt(count(*)) as precision_at_5_margin,
     1.96 * stddev_samp(recall_at_10) / sqrt(count(*)) as recall_at_10_margin,
     1.96 * stddev_samp(ndcg_at_10) / sqrt(count(*)) as ndcg_at_10_margin,

@@ -1,0 +1,122 @@
+"""Benchmarks in the database, and what their judgements are worth there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from imagerag_assets.database.bulk import upsert
+from imagerag_assets.database.connection import Connection
+from imagerag_assets.errors import BenchmarkError
+from imagerag_assets.evaluation.benchmarks.model import ALL, Benchmark
+
+State = Literal["changed", "vanished", "quarantined", "unknown"]
+_LISTED = 5
+
+
+class StaleJudgement(NamedTuple):
+    """A judgement that counts nowhere, and why.
+
+    `changed`: other bytes lie under the path than those that were judged; `vanished`: the image was there once;
+    `quarantined`: it is there, unreadable; `unknown`: the collection never had it.
+    """
+
+    benchmark: str
+    query_id: str
+    corpus_id: str
+    state: State
+
+
+def store_benchmark(connection: Connection, name: str, benchmark: Benchmark, problems: Sequence[str] = ()) -> bool:
+    """Store a benchmark under its collection's name, in one transaction, and say whether its content changed.
+
+    One with `problems` is refused whole: they are stored in place of its queries. One with the same digest is left
+    alone, except for where its example pictures lie now.
+    """
+    if name == ALL:
+        raise BenchmarkError(f'A benchmark cannot be called "{ALL}": the report calls the mean over all so. Rename it.')
+    images = {query.query_id: str(query.image) for query in benchmark.queries if query.image}
+    with connection.transaction():
+        changed = connection.execute(
+            "insert into benchmarks (benchmark, digest, relevant_from) values (%s, %s, %s) "
+            "on conflict (benchmark) do update set digest = excluded.digest, relevant_from = excluded.relevant_from, "
+            "loaded_at = now() where benchmarks.digest <> excluded.digest",
+            (name, benchmark.digest, benchmark.rules.relevant_from),
+        ).rowcount
+        if not changed:
+            connection.cursor().executemany(
+                "update benchmark_queries set image = %s where benchmark = %s and query_id = %s",
+                [(image, name, query_id) for query_id, image in images.items()],
+            )
+            return False
+        connection.execute("delete from benchmark_queries where benchmark = %s", (name,))
+        connection.execute("delete from benchmark_problems where benchmark = %s", (name,))
+        if problems:
+            rows = ((name, position, problem) for position, problem in enumerate(problems))
+            keys = ("benchmark", "position")
+            upsert(connection, "benchmark_problems", (*keys, "message"), keys, rows)
+        else:
+            _write(connection, name, benchmark, images)
+        return True
+
+
+def never_ingested(connection: Connection) -> list[str]:
+    """The benchmarks of collections of which no run has ever read a file."""
+    rows = connection.execute(
+        "select b.benchmark from benchmarks b "
+        "where not exists (select from raw_images r where r.collection = b.benchmark) "
+        "and not exists (select from quarantine q where q.collection = b.benchmark) order by b.benchmark"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def stale_judgements(connection: Connection) -> list[StaleJudgement]:
+    """Judgements that count nowhere, by benchmark.
+
+    A collection that was never ingested lacks all its images and is not spoken of.
+    """
+    rows = connection.execute(
+        "select benchmark, query_id, corpus_id, state from judgements "
+        "where group_id is null and not benchmark = any(%s) order by benchmark, query_id, corpus_id",
+        (never_ingested(connection),),
+    ).fetchall()
+    return [StaleJudgement(*row) for row in rows]
+
+
+def require_images(connection: Connection) -> None:
+    """Raise `BenchmarkError` when qrels name images that their collection never had.
+
+    One that was there once, or is in quarantine, is no such error: such judgements are stale, and the check tells.
+    """
+    missing = [one for one in stale_judgements(connection) if one.state == "unknown"]
+    if not missing:
+        return
+    names = [f"  {one.benchmark}: {one.corpus_id!r} (query {one.query_id!r})" for one in missing[:_LISTED]]
+    if len(missing) > _LISTED:
+        names.append(f"  and {len(missing) - _LISTED} more")
+    raise BenchmarkError(
+        f"{len(missing)} judgements name images that their collection does not have:\n"
+        + "\n".join(names)
+        + "\nA corpus-id is the image's path inside the collection's source, with extension and letter case. "
+        "Put the images back, correct the qrels, or point the collection's source at the right folder."
+    )
+
+
+def _write(connection: Connection, name: str, benchmark: Benchmark, images: dict[str, str]) -> None:
+    upsert(
+        connection,
+        "benchmark_queries",
+        ("benchmark", "query_id", "text", "image", "kind", "language", "split"),
+        ("benchmark", "query_id"),
+        (
+            (name, one.query_id, one.text, images.get(one.query_id), one.kind, one.language, one.split)
+            for one in benchmark.queries
+        ),
+    )
+    upsert(
+        connection,
+        "qrels",
+        ("benchmark", "query_id", "corpus_id", "score", "content"),
+        ("benchmark", "query_id", "corpus_id"),
+        ((name, one.query_id, one.corpus_id, one.score, one.content) for one in benchmark.qrels),
+    )
