@@ -65,7 +65,7 @@ def test_a_row_is_a_tile_with_its_document_and_metadata(shop: Project) -> None:
             (f"shop:{content_of('0.png')}:0",),
         ).fetchone()
     assert row is not None
-    assert row[:5] == ("shop", "0.png", content_of("0.png"), DIMENSION, "Thing 0.\nword0")
+    assert row[:5] == ("shop", "0.png", content_of("0.png"), DIMENSION, "A thing 0.\nword0")
     assert row[5] == {
         "format": "PNG", "category": "thing", "tags": ["a tag"], "width": 100, "height": 50, "uris": ["0.png"],
         "group": content_of("0.png"), "box": [0, 0, 100, 50],
