@@ -78,7 +78,7 @@ def read_picture(project: Project, file: Path) -> Image.Image:
 def _print_sources(project: Project, answer: Answer) -> None:
     out.print("\n")
     for one in answer.citations:
-        out.print(_source(project, one), highlight=False, soft_wrap=True)
+        out.print(_source(project, answer, one), highlight=False, soft_wrap=True)
     for note in answer.notes:
         err.print(f"Note: {plain(note)}", highlight=False, soft_wrap=True)
     if answer.model:
@@ -87,7 +87,7 @@ def _print_sources(project: Project, answer: Answer) -> None:
         err.print(f"{plain(answer.model)}: {tokens}, {cost}, {answer.latency_ms / 1000:.1f} s", highlight=False)
 
 
-def _source(project: Project, one: Citation) -> Text:
+def _source(project: Project, answer: Answer, one: Citation) -> Text:
     """One cited image; where its file is on this machine, a link to it."""
     folder = project.source_folder(one.collection)
     # A page of a document has the document's file.
@@ -95,6 +95,7 @@ def _source(project: Project, one: Citation) -> Text:
     link = path.as_uri() if path and path.is_file() else None
     name = "".join(char for char in f"{one.collection}/{one.uri}" if char.isprintable())
     text = Text(f"[{one.number}] ").append(name, Style(link=link))
-    if one.box:
+    found = answer.results[one.number - 1]
+    if one.box and one.box != (0, 0, found.width, found.height):
         text.append(f"  best match at {one.box[0]},{one.box[1]} to {one.box[2]},{one.box[3]}")
     return text
