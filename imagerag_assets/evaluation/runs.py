@@ -22,10 +22,10 @@ from imagerag_assets.errors import BenchmarkError, ItemError, ModelError
 from imagerag_assets.evaluation.benchmarks.splits import REPORTED
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
+from imagerag_assets.methods import METHODS, Method
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import fusion, generations, index
 from imagerag_assets.retrieval.generations import Generation
-from imagerag_assets.retrieval.methods import METHODS, Method
 from imagerag_assets.retrieval.search import SEARCH_VERSION, Query, Result, encode_query, run_search
 from imagerag_assets.settings import Limits
 

@@ -63,9 +63,9 @@ def compare(before: Number, after: Number, settings: SettingsFile = None, as_jso
     """Compare the newest evaluations of two generations on the same queries, to see whether the second is better."""
     from imagerag_assets.errors import GenerationError
     from imagerag_assets.evaluation.gate import HEADER, compare_generations, comparison_rows
+    from imagerag_assets.methods import METHODS
     from imagerag_assets.project import open_project
     from imagerag_assets.retrieval.generations import numbered
-    from imagerag_assets.retrieval.methods import METHODS
 
     with open_project(settings).database.connect() as connection:
         for number in (before, after):

@@ -21,8 +21,8 @@ from imagerag_assets.evaluation.benchmarks.files import QRELS, RULES, load_bench
 from imagerag_assets.evaluation.benchmarks.model import Query, Rules
 from imagerag_assets.evaluation.benchmarks.writing import folder_lock, write_qrels, write_queries, write_rules
 from imagerag_assets.evaluation.runs import Asked, opened_query
+from imagerag_assets.methods import METHODS
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval.methods import METHODS
 from imagerag_assets.retrieval.search import encode_query, run_search
 
 POOL = "pool.jsonl"

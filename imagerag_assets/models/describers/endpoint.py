@@ -34,7 +34,7 @@ from imagerag_assets.settings import Describer
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_TRIES: Mapping[Outcome, int] = {"rate_limited": 8, "server_error": 4, "timeout": 3, "broken": 4}
+TRIES: Mapping[Outcome, int] = {"rate_limited": 8, "server_error": 4, "timeout": 3, "broken": 4}
 """How often one request is sent before it counts as the image's failure. A rate limit only means later."""
 _REPAIRABLE = ("invalid", "empty", "cut_off")
 _FIRST_WAIT_SECONDS = 0.5
@@ -148,10 +148,10 @@ class EndpointDescriber:
                 await put(Reply(subject, call, answered.description))
                 return
             tries[call.outcome] += 1
-            if tries[call.outcome] < _TRIES.get(call.outcome, 0):
+            if tries[call.outcome] < TRIES.get(call.outcome, 0):
                 await put(Reply(subject, call))
                 # After a rate limit the pace makes all wait.
-                await asyncio.sleep(0 if call.outcome == "rate_limited" else _back_off(tries[call.outcome]))
+                await asyncio.sleep(0 if call.outcome == "rate_limited" else back_off(tries[call.outcome]))
             elif call.outcome in _REPAIRABLE and not repairing:
                 await put(Reply(subject, call))
                 repairing = True
@@ -175,7 +175,7 @@ class EndpointDescriber:
             cost = self._cost(tokens, fault)
             reservation.cost = cost if cost is not None or self._preset.price_provider else Decimal()
             if fault and (fault.outcome == "rate_limited" or fault.wait_seconds is not None):
-                wait = _back_off(attempt) if fault.wait_seconds is None else fault.wait_seconds
+                wait = back_off(attempt) if fault.wait_seconds is None else fault.wait_seconds
                 self._pace.slow_down(started, min(wait, LONGEST_WAIT_SECONDS))
             outcome: Outcome = fault.outcome if fault else "ok"
             call = Call(self._settings.preset, self._model, attempt, outcome, tokens, cost, latency)
@@ -279,13 +279,13 @@ def endpoint_key(settings: Describer) -> str | None:
     key = os.environ.get(name, "").strip()
     if not key:
         raise ModelError(
-            f"models.describer: the environment variable {name} with the key for {settings.preset} is not set. "
-            "Set it where Imagerag runs, or name another variable in models.describer.key_env."
+            f"{settings.setting}: the environment variable {name} with the key for {settings.preset} is not set. "
+            f"Set it where Imagerag runs, or name another variable in {settings.setting}.key_env."
         )
     if not (key.isascii() and key.isprintable() and " " not in key):
         # The HTTP library would refuse it with a message that quotes it.
         raise ModelError(
-            f"models.describer: what the environment variable {name} holds cannot be a key: it has spaces, line ends "
+            f"{settings.setting}: what the environment variable {name} holds cannot be a key: it has spaces, line ends "
             "or characters outside ASCII. Set it again."
         )
     return key
@@ -380,6 +380,6 @@ def _repair(text: str, fault: Fault) -> Messages:
     ]
 
 
-def _back_off(tries: int) -> float:
+def back_off(tries: int) -> float:
     """Seconds before the next try: doubling, with jitter, so that callers do not come back together."""
     return float(_FIRST_WAIT_SECONDS * 2 ** (min(tries, 6) - 1) * random.uniform(0.5, 1.0))  # noqa: S311

@@ -14,8 +14,8 @@ from imagerag_assets.evaluation.benchmarks import load_benchmark
 from imagerag_assets.evaluation.benchmarks.judging import judge, next_unjudged, undo
 from imagerag_assets.evaluation.benchmarks.model import Rules
 from imagerag_assets.evaluation.benchmarks.pooling import POOL, Pooled, add_queries, benchmark_path, pool, read_pool
+from imagerag_assets.methods import METHODS
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval.methods import METHODS
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets_tests.retrieval.corpus import Picture, build, content_of, shop_project
 
