@@ -25,6 +25,7 @@ from imagerag_assets.assets.common import (
     table_metadata,
     tell,
 )
+from imagerag_assets.assets.dbt_docs import write_dbt_docs
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.pgvector_index import pgvector_index
 from imagerag_assets.assets.raw_images import raw_images
@@ -185,11 +186,13 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
             folder = opened.settings.data_path / "reports"
             before = set(folder.glob("*.html"))
             page = write_report(connection, folder)
+            docs = write_dbt_docs(dbt_resource(), dbt_manifest(), folder / "dbt" / "index.html")
             context.log.info(f"eval_report: {page}")
             return dg.MaterializeResult(
                 data_version=version,
                 metadata={
                     "report": dg.MetadataValue.path(str(page)),
+                    "documentation of the metrics": dg.MetadataValue.path(str(docs)),
                     **_metrics_metadata(connection, plot=page not in before),
                 },
             )

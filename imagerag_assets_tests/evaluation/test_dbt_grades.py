@@ -13,7 +13,7 @@ from imagerag_assets.evaluation.benchmarks import Benchmark, store_benchmark
 from imagerag_assets.evaluation.benchmarks.model import Rules
 from imagerag_assets.evaluation.metrics import read
 from imagerag_assets.evaluation.report import write_report
-from imagerag_assets_tests.evaluation.corpus import add_evaluation, add_images, benchmark, content_of, measure
+from imagerag_assets_tests.evaluation.corpus import add_evaluation, add_images, benchmark, content_of, measure, run_dbt
 
 THRESHOLDS = {"lenient": 1, "strict": 2}
 FILES = [f"{number:02}.jpg" for number in range(40)]
@@ -55,11 +55,10 @@ def cases(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -
             connection, "refused", benchmark({}), [f"qrels.tsv, line 2: the score {HOSTILE!r} is no number."]
         )
         split = benchmark({"reported": {"00.jpg": 1}, "tuned": {"00.jpg": 1}})
-        halves = zip(split.queries, ("test", "train"), strict=True)
+        reported, tuned = split.queries
         add_images(connection, "halves", groups)
-        store_benchmark(
-            connection, "halves", replace(split, queries=tuple(replace(one, split=half) for one, half in halves))
-        )
+        halves = (replace(reported, split="test"), replace(tuned, split="train"))
+        store_benchmark(connection, "halves", replace(split, queries=halves))
         rankings["halves", "clip", "reported"] = ["01.jpg", "00.jpg"]
         add_evaluation(connection, rankings, groups)
     measure(module_database, tmp_path_factory.mktemp("dbt"))
@@ -133,3 +132,13 @@ def test_the_report_says_what_is_wrong_with_a_benchmark_and_how_much_is_judged(
     assert "1 of 2 queries are measured, those of the test split" in page
     assert "<th>Judged@10</th>" in page
     assert page.count('<figure class="unjudged">') == page.count("<b>?</b>") > 0
+
+
+def test_dbt_warns_when_nothing_was_evaluated_for_a_month(
+    cases: dict[str, tuple[Qrels, Run]], module_database: Database, tmp_path: Path
+) -> None:
+    with module_database.connect() as connection:
+        connection.execute("update evaluations set created_at = created_at - interval '31 days'")
+    said = run_dbt(module_database, tmp_path, "source", "freshness")
+    assert said.returncode == 0, said.stdout
+    assert "WARN freshness of imagerag.evaluations" in said.stdout

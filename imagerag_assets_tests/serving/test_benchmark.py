@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,14 +52,12 @@ def root(shop: Project) -> Path:
 
 
 @pytest.fixture
-def benchmark(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def benchmark(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `imagerag benchmark …`; what it says goes to the console's own file."""
     monkeypatch.delenv("IMAGERAG_DATABASE_URL", raising=False)
 
     def run(*arguments: str, keys: str = "") -> Result:
-        return CliRunner().invoke(
-            app, ["benchmark", *arguments, "--settings", str(root / "imagerag.yaml")], input=keys, catch_exceptions=True
-        )
+        return CliRunner().invoke(app, ["benchmark", *arguments, "--settings", str(root / "imagerag.yaml")], input=keys)
 
     return run
 

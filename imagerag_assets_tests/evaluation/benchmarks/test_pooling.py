@@ -204,5 +204,5 @@ def test_marks_that_make_no_sense_are_refused(folder: Path, query_id: str, uri: 
 def test_two_who_judge_at_once_lose_no_mark(folder: Path) -> None:
     marks = [(query_id, one.corpus_id) for query_id, images in read_pool(folder).items() for one in images]
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda mark: judge(folder, *mark, 1), marks))
+        list(threads.map(lambda mark: judge(folder, mark[0], mark[1], 1), marks))
     assert {(one.query_id, one.corpus_id) for one in load_benchmark(folder).qrels} == set(marks)
