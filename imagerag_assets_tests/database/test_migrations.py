@@ -42,7 +42,7 @@ def test_results_from_before_candidates_are_kept_under_the_live_models_names(
             )
         monkeypatch.setattr(migrate, "available", lambda: everything)
         migrate.migrate(connection, SCHEMA)
-        described = dict(connection.execute("select content, context from vlm_descriptions").fetchall())
+        described: dict[str, str] = dict(connection.execute("select content, context from vlm_descriptions").fetchall())
         embedded = connection.execute(
             "select content, context, model from description_embeddings order by 1"
         ).fetchall()
