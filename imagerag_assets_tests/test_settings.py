@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from imagerag_assets.errors import SettingsError
-from imagerag_assets.settings import Ocr, load_settings
+from imagerag_assets.retrieval.methods import METHODS
+from imagerag_assets.settings import Gate, Ocr, load_settings
 
 _ENVIRONMENT = ("IMAGERAG_SETTINGS", "IMAGERAG_DATABASE_URL", "IMAGERAG_DATA_DIR")
 
@@ -248,3 +251,21 @@ def test_what_is_no_secret_may_be_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pattern", ["", "/", "a**b"])
 def test_a_pattern_that_can_match_nothing_is_refused(tmp_path: Path, pattern: str) -> None:
     assert "include" in source_fault(tmp_path, "photos", f", include: ['{pattern}']")
+
+
+@pytest.mark.parametrize(
+    ("gate", "problem"),
+    [
+        ({"metrics": {"accuracy": 0.1}}, "gate.metrics.accuracy"),
+        ({"metrics": {"recall_at_10": -0.1}}, "greater than or equal to 0"),
+        ({"methods": ["magic"]}, "gate.methods.0"),
+        ({"methods": []}, "gate.methods"),
+    ],
+)
+def test_a_gate_that_could_not_decide_is_refused(tmp_path: Path, gate: dict[str, object], problem: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(problem)):
+        load_settings(write(tmp_path, json.dumps({"gate": gate})))
+
+
+def test_the_gate_knows_every_search_method() -> None:
+    assert Gate(methods=METHODS).methods == METHODS

@@ -46,6 +46,9 @@ def for_both(run: Run, stage: Callable[[Project], Stage]) -> Run:
         live = serving(project)
         if live is not None and stage(live).fingerprint != stage(project).fingerprint:
             return added(report, run(live, options))
+        with project.database.connect() as connection:
+            # Nothing will retry what failed with models that no stage runs with any more.
+            connection.execute("delete from stage_failures where stage = %s", (f"{stage(project).name} beside",))
         return report
 
     return both

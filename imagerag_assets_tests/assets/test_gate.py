@@ -105,7 +105,7 @@ class Shop:
         lines = (self.root / "benchmark" / "queries.jsonl").read_text().splitlines()
         texts = [json.loads(line)["text"] for line in lines]
         project = self.project(settings)
-        return {text: [told(one) for one in search(project, Query(text))] for text in texts[:6]}
+        return {text: [told(one) for one in search(project, Query(text))] for text in texts[:4]}
 
 
 def told(one: Result) -> tuple[Any, ...]:

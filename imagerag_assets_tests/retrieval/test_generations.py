@@ -204,8 +204,8 @@ def test_searches_in_flight_see_one_generation_or_the_other_and_never_a_mix(
     # Only the second has 7.png, so every score of the two differs.
     build(changed, [*PICTURES, Picture("7.png", "part 4007", "number 7")])
 
-    # By text, so that no time goes into encoding: a search that took its models from one generation and its rows from
-    # the other is an error whatever the method.
+    # By text, so that no time goes into encoding: a search that took its models from the one generation and its rows
+    # from the other is an error whatever the method.
     def look() -> tuple[tuple[str, float], ...]:
         found = search(shop, Query("part number 4003"), method="text")
         return tuple((one.uri, round(one.score, 9)) for one in found)
