@@ -15,7 +15,8 @@ from rich.table import Table
 
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.methods import Method
-from imagerag_assets.serving import duplicates
+from imagerag_assets.serving import duplicates, keys
+from imagerag_assets.serving.serve import serve
 from imagerag_assets.serving.terminal import SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
 
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 app.add_typer(duplicates.app, name="duplicates")
+app.add_typer(keys.app, name="keys")
+app.command()(serve)
 
 
 def main() -> None:
