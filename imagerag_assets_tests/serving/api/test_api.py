@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,9 @@ from imagerag_assets.methods import METHODS
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import Query, search
 from imagerag_assets.retrieval.filters import parse_conditions
+from imagerag_assets.settings import Answerer
 from imagerag_assets_tests.images.sources.webserver import web_server
+from imagerag_assets_tests.models.fault_server import FaultServer, fails, streamed
 from imagerag_assets_tests.pictures import draw
 from imagerag_assets_tests.retrieval.corpus import MakeProject
 from imagerag_assets_tests.serving.api.conftest import HOSTILE
@@ -208,6 +211,54 @@ def test_an_answer_streams_and_comes_whole_for_who_accepts_json(api: httpx.Clien
         assert [cited["uri"] for cited in one["citations"]] == [cited.uri for cited in expected.citations]
 
 
+@pytest.fixture
+def answerer(shop: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[httpx.Client, FaultServer]]:
+    """The same index where a language model answers."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-private")
+    with FaultServer().running() as model:
+        endpoint = Answerer(preset="openai", base_url=model.url, model="gpt-4o")
+        models = shop.settings.models.model_copy(update={"answerer": endpoint})
+        with serving(Project(shop.settings.model_copy(update={"models": models})), "read") as client:
+            yield client, model
+
+
+def test_a_language_models_words_stream_as_they_come_and_the_checked_answer_is_last(
+    answerer: tuple[httpx.Client, FaultServer],
+) -> None:
+    client, model = answerer
+    model.script(streamed("It is ", "[1], ", "not [9]."))
+    told = events(client.post("/ask", json={"question": "Which part is 4001?", "image_id": "shop/picture-0001.png"}))
+    assert [name for name, _ in told][-1] == "answer"
+    assert len([name for name, _ in told if name == "token"]) >= 2
+    assert [one["number"] for one in told[-1][1]["citations"]] == [1]
+    assert "[9]" not in told[-1][1]["text"]
+    assert told[-1][1]["usd"] > 0
+
+
+def test_a_language_model_that_fails_is_a_problem_without_its_key(answerer: tuple[httpx.Client, FaultServer]) -> None:
+    client, model = answerer
+    model.script(fails(401, "bad key sk-private"))
+    refused = client.post("/ask", json={"question": "Which part is 4001?"})
+    is_problem(refused, 503, "model")
+    assert "sk-private" not in refused.text
+
+
+def test_who_goes_away_is_not_answered_any_further(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def endless(*_args: object, **_values: object) -> Iterator[str]:
+        try:
+            while True:
+                yield "word " * 1000
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("imagerag_assets.serving.api.routes.ask.ask_stream", endless)
+    with api.stream("POST", "/ask", json={"question": "what?"}) as answer:
+        assert next(answer.iter_bytes())
+    assert ended.wait(10)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "name"),
     [
@@ -339,7 +390,16 @@ def test_every_route_takes_the_keys_of_its_scopes_and_no_others(api: httpx.Clien
             status = api.request(method, path, headers=headers).status_code
             assert (status == 403) == bool(scopes and scope not in scopes), path
             assert status != 401
-    for value in ("", "Bearer imagerag_x_y", "Basic eDp5", "Bearer imagerag_" + "0" * 12 + "_" + "A" * 43):
+    good = api.headers["authorization"]
+    forged = good[:-1] + ("A" if good[-1] != "A" else "B")
+    for value in (
+        forged,
+        good.replace("Bearer", "Digest"),
+        "",
+        "Bearer imagerag_x_y",
+        "Basic eDp5",
+        "Bearer imagerag_" + "0" * 12 + "_" + "A" * 43,
+    ):
         for method, path, scopes in MATRIX:
             answer = api.request(method, path, headers={"Authorization": value})
             assert (answer.status_code == 401) == bool(scopes), (value, path)
@@ -402,7 +462,7 @@ def test_whatever_is_sent_the_answer_is_as_described_and_no_server_error(api: ht
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
             @hypothesis.settings(
-                max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+                max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
             )
             @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
             def check(case: schemathesis.Case[Any]) -> None:
