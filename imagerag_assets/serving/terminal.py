@@ -19,6 +19,10 @@ SettingsFile = Annotated[
 ]
 
 
+NOTHING_FOUND = 3
+"""Exit code of a command that worked and found nothing, or nothing good enough. 1 is an error, 2 wrong usage."""
+
+
 def plain(text: str) -> str:
     """Text that is no markup for the terminal."""
     from rich.markup import escape
