@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagerag_assets.database.connection import Database
+from imagerag_assets.database.connection import PATIENT, Database
 from imagerag_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 class Project:
     """Opens lazily: a run with nothing to do loads no model."""
 
-    def __init__(self, settings: Settings, *, beside: Project | None = None) -> None:
+    def __init__(
+        self, settings: Settings, database_wait_seconds: float = PATIENT, *, beside: Project | None = None
+    ) -> None:
         self.settings = settings
         self.beside = beside
         """The project of the settings file, where this one is the same but for its models; None for itself."""
+        self._database_wait_seconds = database_wait_seconds
         self._sources: dict[str, Source] = {}
 
     @cached_property
     def database(self) -> Database:
         """The migrated database. Raises `DatabaseError`."""
-        return self.beside.database if self.beside else Database.from_settings(self.settings)
+        return (
+            self.beside.database if self.beside else Database.from_settings(self.settings, self._database_wait_seconds)
+        )
 
     def with_models(self, models: Mapping[str, str | None]) -> Project:
         """The same project with other encoders: image_text, image_text_revision, text, text_revision."""
@@ -108,9 +113,9 @@ class Project:
         return local_folder(self.settings, self.settings.collection(collection))
 
 
-def open_project(settings_file: Path | None = None) -> Project:
+def open_project(settings_file: Path | None = None, database_wait_seconds: float = PATIENT) -> Project:
     """The project that the settings file describes. Raises `SettingsError`."""
-    return Project(load_settings(settings_file))
+    return Project(load_settings(settings_file), database_wait_seconds)
 
 
 # Reading a model's files to name it takes a tenth of a second and more: once per process is enough.

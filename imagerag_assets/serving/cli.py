@@ -15,8 +15,9 @@ from rich.table import Table
 
 from imagerag_assets.errors import ImageragError, QueryError
 from imagerag_assets.methods import Method
-from imagerag_assets.serving import batches, benchmark, duplicates, generations
+from imagerag_assets.serving import batches, benchmark, duplicates, generations, keys
 from imagerag_assets.serving.asking import LIKE_HELP, ask, read_picture
+from imagerag_assets.serving.serve import serve
 from imagerag_assets.serving.terminal import SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
 
@@ -32,6 +33,8 @@ app.command()(ask)
 app.add_typer(duplicates.app, name="duplicates")
 app.command()(batches.batches)
 app.add_typer(generations.app, name="generations")
+app.add_typer(keys.app, name="keys")
+app.command()(serve)
 
 
 def main() -> None:
