@@ -16,7 +16,7 @@ dev: setup
 	$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1
 
 # The same instance as that of the command line: $DAGSTER_HOME, or a folder inside data_dir.
-INSTANCE := from imagerag_assets.automation.launch import dagster_home; \
+INSTANCE := from imagerag_assets.automation.instance import dagster_home; \
 	from imagerag_assets.project import open_project; \
 	print(dagster_home(open_project().settings.data_path))
 

@@ -16,6 +16,8 @@ from rich.table import Table
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.retrieval.methods import Method
 from imagerag_assets.serving import duplicates
+from imagerag_assets.serving.doctor import doctor
+from imagerag_assets.serving.status import status
 from imagerag_assets.serving.terminal import SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
 
@@ -27,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 app.add_typer(duplicates.app, name="duplicates")
+app.command()(status)
+app.command()(doctor)
 
 
 def main() -> None:

@@ -24,3 +24,12 @@ def plain(text: str) -> str:
     from rich.markup import escape
 
     return escape("".join(char for char in text if char.isprintable() or char == "\n"))
+
+
+def readable_size(size: float) -> str:
+    """Bytes as people say them: 1.5 GiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Progress, StageReport
+from imagerag_assets.database.stages import Counts, Progress, StageReport
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import calibration, generations, index
 from imagerag_assets.stages import clip_embeddings, description_embeddings, ocr_text, vlm_descriptions
@@ -45,6 +45,11 @@ def run(project: Project, options: RunOptions) -> StageReport:
     report.seconds = time.monotonic() - started
     options.on_progress(Progress(STAGE, report.worked, report.worked, report.seconds))
     return report
+
+
+def counts(project: Project, connection: Connection) -> list[Counts]:
+    """How far the live index is, by collection."""
+    return index.counts(connection, generations.find_live(connection), _sources(project))
 
 
 def data_version(connection: Connection) -> str:
