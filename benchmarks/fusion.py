@@ -21,9 +21,9 @@ from rich.table import Table
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.evaluation.runs import benchmark_queries, opened_query
+from imagerag_assets.methods import Leg
 from imagerag_assets.project import Project, open_project
 from imagerag_assets.retrieval import generations
-from imagerag_assets.retrieval.methods import Leg
 from imagerag_assets.retrieval.search import Query, encode_query, search_rows
 
 Scores = NDArray[np.float64]

@@ -43,6 +43,14 @@ class QueryError(ImageragError):
     """A search asks for something that makes no sense: nothing at all, a filter of unknown form, a page too far."""
 
 
+class UnknownImageError(QueryError):
+    """No image goes by that id, or it cannot be used for what is asked."""
+
+
+class AmbiguousImageError(QueryError):
+    """Several images go by that id."""
+
+
 class NoLiveIndexError(ImageragError):
     """Search was asked before the first generation went live."""
 

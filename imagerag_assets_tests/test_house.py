@@ -25,12 +25,14 @@ DAGSTER_ROOMS = ("assets", "automation", "definitions")
 # What each room may import of the package, besides itself. The command line and the graph stand on top of all.
 BELOW = {
     "errors": set(),
+    "methods": set(),
     "settings": {"errors"},
     "database": {"errors", "settings"},
     "images": {"errors", "settings", "database", "sample"},
     "models": {"errors", "settings", "database", "images", "sample"},
-    "retrieval": {"errors", "settings", "database", "images", "models", "project"},
-    "evaluation": {"errors", "settings", "database", "images", "models", "retrieval", "project"},
+    "retrieval": {"errors", "settings", "database", "images", "models", "methods", "project"},
+    "answers": {"errors", "settings", "database", "images", "models", "retrieval", "project"},
+    "evaluation": {"errors", "settings", "database", "images", "models", "methods", "retrieval", "project"},
     "project": {"errors", "settings", "database", "images", "models"},
     "stages": {"errors", "settings", "database", "images", "models", "retrieval", "evaluation", "project"},
 }

@@ -21,9 +21,9 @@ from imagerag_assets.database.stages import OnProgress, Progress, StageReport, f
 from imagerag_assets.errors import BenchmarkError, ItemError
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
+from imagerag_assets.methods import METHODS, Method
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import fusion, generations, index
-from imagerag_assets.retrieval.methods import METHODS, Method
 from imagerag_assets.retrieval.search import SEARCH_VERSION, Query, Result, encode_query, run_search
 from imagerag_assets.settings import Limits
 

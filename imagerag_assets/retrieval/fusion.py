@@ -15,7 +15,7 @@ gives more than ln(π · N). A query of which a leg's scores do not tell the ima
 
 from __future__ import annotations
 
-from imagerag_assets.retrieval.methods import Leg, Method
+from imagerag_assets.methods import Leg, Method
 
 # The guide's weighted reciprocal rank fusion: k from Cormack, Clarke & Büttcher (2009), 0.7 for the visual leg.
 RRF_K = 60

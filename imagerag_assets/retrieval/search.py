@@ -5,6 +5,7 @@ The statement's shape is search.sql; what the legs' scores are worth is `fusion`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,12 +18,13 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.errors import SettingsError
+from imagerag_assets.errors import QueryError, SettingsError, UnknownImageError
 from imagerag_assets.images.crops import shrink
-from imagerag_assets.retrieval import fusion, generations
+from imagerag_assets.methods import Leg, Method
+from imagerag_assets.retrieval import fusion, generations, images
 from imagerag_assets.retrieval.filters import Condition, condition_sql, require_known_keys
+from imagerag_assets.retrieval.gallery import Results
 from imagerag_assets.retrieval.generations import Generation
-from imagerag_assets.retrieval.methods import Leg, Method
 from imagerag_assets.retrieval.tokens import terms
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ _BACKGROUND = 500
 _EXACT_ROWS = 5_000
 """Up to so many images in the filter an exact scan is faster than an index scan and right by construction."""
 _MAXIMUM_TERMS = 64
+LONGEST_TEXT = 50_000
+"""Characters of a query. Models read a few hundred words of it; what is longer is no question."""
+# Lone surrogates are no text either: a tokenizer cannot encode them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_MOST_RESULTS, _FURTHEST = 1_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Query:
 
     text: str = ""
     image: Image.Image | None = None
+    image_id: str = ""
+    """An indexed image as the picture: its stored vector is used. Neither it nor its duplicates are found."""
     without: str = ""
     """A content that must not be found: the example's own, when it is indexed itself."""
 
@@ -92,6 +101,7 @@ class EncodedQuery:
     text: FloatArray | None
     terms: list[str] = field(default_factory=list)
     without: str = ""
+    without_group: str = ""
     pictured: bool = False
     """A picture is part of `clip`: such a vector's cosines are on another scale than words'."""
 
@@ -99,21 +109,67 @@ class EncodedQuery:
 def encode_query(project: Project, query: Query, method: Method = "hybrid") -> EncodedQuery:
     """What the method's legs need of a query: no model is touched that has no leg to serve.
 
-    Words and picture together are the direction between their two vectors.
+    Words and picture together are the direction between their two vectors. Control characters part words. Raises
+    `QueryError` for a query that holds nothing, too much, or two pictures, and `UnknownImageError` or
+    `AmbiguousImageError` for an `image_id` that is not one indexed image.
     """
-    words = query.text.strip()
-    clip = _clip_vector(project, words, query.image) if _uses(method, "clip") else None
+    _require_sense(query)
+    words = _CONTROL.sub(" ", query.text).strip()
+    example = _indexed(project, query.image_id) if query.image_id else None
+    clip = _clip_vector(project, words, query.image, example) if _uses(method, "clip") else None
     text = None
     if words and _uses(method, "description"):
         text = project.text_encoder().encode_texts([words])[0]
     found = list(dict.fromkeys(terms(words)))[:_MAXIMUM_TERMS] if _uses(method, "text") else []
-    return EncodedQuery(clip, text, found, query.without, query.image is not None)
+    pictured = query.image is not None or example is not None
+    group = example.group_id if example else ""
+    return EncodedQuery(clip, text, found, query.without, group, pictured)
 
 
-def _clip_vector(project: Project, words: str, image: Image.Image | None) -> FloatArray | None:
-    encoder = project.dual_encoder()
-    vectors = [encoder.encode_texts([words])[0]] if words else []
+def _require_sense(query: Query) -> None:
+    if not (query.text.strip() or query.image is not None or query.image_id):
+        raise QueryError("Nothing to look for: give words, a picture, or both.")
+    if len(query.text) > LONGEST_TEXT:
+        raise QueryError(f"The query has {len(query.text):,} characters; at most {LONGEST_TEXT:,} are taken.")
+    if query.image is not None and query.image_id:
+        raise QueryError("Two pictures to look for: give an image, or the id of an indexed one.")
+
+
+@dataclass(frozen=True)
+class _Example:
+    """An indexed image as a query: the vector of the whole of it."""
+
+    vector: FloatArray
+    group_id: str
+
+
+def _indexed(project: Project, id: str) -> _Example:  # noqa: A002
+    with project.database.connect() as connection:
+        live = generations.live(connection)
+        _same_models(project, live)
+        collection, uri, content = images.resolve(connection, project, id)
+        row = connection.execute(
+            sql.SQL(
+                "select e.embedding, i.group_id from {} i join {} e using (image_id) "
+                "where i.content = %s and e.tile_no = 0 order by i.collection limit 1"
+            ).format(live.table("images"), live.table("tiles")),
+            (content,),
+        ).fetchone()
+    if row is None:
+        raise UnknownImageError(
+            f"{collection}/{uri} is not in the live index, so nothing can be like it: imagerag show says why."
+        )
+    return _Example(np.asarray(row[0].to_numpy(), dtype=np.float32), str(row[1]))
+
+
+def _clip_vector(
+    project: Project, words: str, image: Image.Image | None, example: _Example | None
+) -> FloatArray | None:
+    vectors = [example.vector] if example else []
+    if words:
+        vectors.append(project.dual_encoder().encode_texts([words])[0])
     if image is not None:
+        encoder = project.dual_encoder()
         vectors.append(encoder.encode_images([shrink(image.copy(), 2 * (encoder.image_size or 224))])[0])
     if not vectors:
         return None
@@ -123,7 +179,7 @@ def _clip_vector(project: Project, words: str, image: Image.Image | None) -> Flo
 
 def search(
     project: Project,
-    query: Query,
+    query: Query | str,
     *,
     method: Method = "hybrid",
     collections: tuple[str, ...] = (),
@@ -131,24 +187,27 @@ def search(
     limit: int = 10,
     offset: int = 0,
     exact: bool = False,
-) -> list[Result]:
+) -> Results:
     """The best images for a query in the live index, best first; equal scores in the order of collection and path.
 
     `where` are conditions that every result fulfils; `offset` skips the first results, for pages; `exact` compares
     with every image that passes the filters, whatever their number, which is the ground truth of the index scans.
     Raises `NoLiveIndexError` before the first materialization, `SettingsError` for an unknown collection, `QueryError`
-    for a filter key that no image has.
+    for a filter key that no image has, a page too far, and like `encode_query`.
     """
+    if not (1 <= limit <= _MOST_RESULTS and 0 <= offset <= _FURTHEST):
+        raise QueryError(f"limit is 1 to {_MOST_RESULTS:,}, and offset 0 to {_FURTHEST:,}.")
     for name in collections:
         project.settings.collection(name)
     with project.database.connect() as connection:
         require_known_keys(connection, generations.live(connection), where)
-    encoded = encode_query(project, query, method)
+    encoded = encode_query(project, Query(query) if isinstance(query, str) else query, method)
     with project.database.connect() as connection:
-        return run_search(
+        found = run_search(
             connection, project, encoded, method=method, collections=collections, where=where, limit=limit,
             offset=offset, exact=exact,
         )  # fmt: skip
+    return Results(found, project)
 
 
 def run_search(
@@ -205,6 +264,7 @@ def search_rows(
         "collections": list(collections) or None,
         "terms": query.terms,
         "without": query.without,
+        "without_group": query.without_group,
         "clip_vector": query.clip,
         "text_vector": query.text,
         "k1": _K1,

@@ -4,6 +4,7 @@ with filtered as not materialized (
     select i.* from {images} i
     where (%(collections)s::text[] is null or i.collection = any(%(collections)s::text[]))
       and i.content <> %(without)s
+      and i.group_id <> %(without_group)s
       and {where}
 ),
 corpus as (

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 
 from imagerag_assets.errors import ImageragError
-from imagerag_assets.retrieval.methods import Method
+from imagerag_assets.methods import Method
 from imagerag_assets.serving import duplicates
 from imagerag_assets.serving.doctor import doctor
 from imagerag_assets.serving.status import status

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from imagerag_assets.database.stages import Item, OnProgress, Selection
-from imagerag_assets.errors import ItemError
+from imagerag_assets.images.contents import Place, read_content
 from imagerag_assets.images.decode import decode
-from imagerag_assets.images.hashing import content_hash
-from imagerag_assets.images.inspect import page_content
 from imagerag_assets.project import Project
 
 # Every live content with the first of its files, in a fixed order. A stage adds its own columns and joins.
@@ -52,24 +50,5 @@ def load_image(project: Project, item: Item) -> Image.Image:
 
 def load_bytes(project: Project, item: Item) -> bytes:
     """The bytes of the candidate's file, known to hold its content. Raises `ItemError` like `load_image`."""
-    data, file_hash = _read(project, item)
-    if page_content(file_hash, item.page) != item.content:
-        raise ItemError("changed", f"{item.uri} changed since it was listed; the next run of raw_images takes it up.")
-    return data
-
-
-# The last file of several pages that was read, by collection and name: a PDF of 300 pages is read once, not 300 times.
-_last_read: tuple[tuple[str, str], tuple[bytes, str]] | None = None
-
-
-def _read(project: Project, item: Item) -> tuple[bytes, str]:
-    """(bytes, their sha256) of the candidate's file."""
-    global _last_read
-    key = (item.collection, item.file)
-    kept = _last_read
-    if kept is not None and kept[0] == key and page_content(kept[1][1], item.page) == item.content:
-        return kept[1]
-    data = project.source(item.collection).read(item.file, project.settings.limits.max_bytes).data
-    found = (data, content_hash(data))
-    _last_read = None if item.page is None else (key, found)
-    return found
+    place = Place(item.collection, item.uri, item.file, item.page)
+    return read_content(project.source(item.collection), place, item.content, project.settings.limits.max_bytes)

@@ -14,9 +14,9 @@ from imagerag_assets.database.stages import Progress, Selection
 from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks import never_ingested
 from imagerag_assets.evaluation.runs import evaluate
+from imagerag_assets.methods import METHODS
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
-from imagerag_assets.retrieval.methods import METHODS
 from imagerag_assets.stages import benchmark_queries, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.pictures import write_pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,9 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from imagerag_assets.errors import QueryError
+from imagerag_assets.methods import METHODS
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval import search as search_module
 from imagerag_assets.retrieval.filters import OPERATORS, Condition, parse_condition, parse_conditions
-from imagerag_assets.retrieval.methods import METHODS
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.stages import pgvector_index
 from imagerag_assets.stages.common import RunOptions
@@ -117,7 +117,7 @@ def test_a_key_is_never_sql(shop: Project) -> None:
 
 
 def test_filters_hold_for_every_method_and_for_index_scans(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_module, "_EXACT_ROWS", 0)
+    monkeypatch.setattr(sys.modules[search.__module__], "_EXACT_ROWS", 0)
     where = parse_conditions(["price>=10"])
     for method in METHODS:
         results = search(shop, Query("mug"), method=method, where=where)

@@ -18,10 +18,10 @@ import yaml
 from PIL import Image, ImageDraw, ImageFont
 from psycopg import sql
 
+from imagerag_assets.methods import METHODS
 from imagerag_assets.models.dual_encoder import DualEncoder
 from imagerag_assets.models.text_encoder import TextEncoder
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval.methods import METHODS
 from imagerag_assets.serving import cli
 from imagerag_assets.stages import raw_images
 from imagerag_assets.stages.common import RunOptions

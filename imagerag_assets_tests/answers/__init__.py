@@ -1,0 +1,1 @@
+"""Answers, their citations, and what a picture may not make of them."""
