@@ -11,7 +11,7 @@ import dagster as dg
 
 @dataclass(frozen=True)
 class LastRun:
-    """The newest run of any job, whoever asked for it. `status` is Dagster's word: SUCCESS, FAILURE, STARTED, …"""
+    """The newest run of any job, whoever asked for it. `status` is a word of Dagster's, such as SUCCESS."""
 
     run_id: str
     job: str

@@ -1,4 +1,4 @@
-"""What generations of the index there are, and how large each is. Which of them is live is `generations`'s to decide."""
+"""What generations of the index there are, and how large each is. Which of them is live, `generations` decides."""
 
 from __future__ import annotations
 

@@ -98,13 +98,11 @@ def packages(distribution: str = "imagerag") -> Finding:
 
 def _licence(name: str) -> str:
     """In a few words: metadata has it as an expression, as classifiers or as the whole text."""
-    told = metadata.metadata(name)
-    classifiers = [
-        one.rpartition(" :: ")[2] for one in told.get_all("Classifier") or () if one.startswith("License ::")
-    ]
-    text = (told.get("License") or "").strip()
-    first_line = text.splitlines()[0] if text else ""
-    named = told.get("License-Expression") or " or ".join(classifiers) or first_line[:60]
+    told = metadata.metadata(name).json
+    listed = [str(one) for one in told.get("classifier", ())]
+    classifiers = [one.rpartition(" :: ")[2] for one in listed if one.startswith("License ::")]
+    first_line = next(iter(str(told.get("license", "")).strip().splitlines()), "")
+    named = str(told.get("license_expression", "")) or " or ".join(classifiers) or first_line[:60]
     return _SHORT.get(named, named) or "not stated"
 
 
@@ -150,7 +148,7 @@ def settings(named: Path | None, project: Project) -> Finding:
     found = str(file) if file.is_file() else f"defaults: there is no {file}"
     # Names only: a URL may hold a password.
     if set_here := [name for name in ("IMAGERAG_DATABASE_URL", "IMAGERAG_DATA_DIR") if os.environ.get(name)]:
-        found += f"; {' and '.join(set_here)} of the environment win"
+        found += f"; the environment sets {' and '.join(set_here)}"
     return Finding("settings", "ok", f"{found}; {len(project.settings.collections)} collections")
 
 
@@ -213,7 +211,7 @@ def _local_describer(project: Project, *, deep: bool) -> str:
 
 
 def endpoints(project: Project) -> Iterator[Finding]:
-    """Servers of language models that the settings name: reachable, and the key is taken. No model is asked anything."""
+    """Servers of language models that the settings name: reachable, and the key is taken. No model is asked."""
     from imagerag_assets.models.describers.endpoint import endpoint_key
     from imagerag_assets.models.describers.presets import PRESETS
 
