@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagerag_assets.database.connection import Database
+from imagerag_assets.database.connection import PATIENT, Database
 from imagerag_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 class Project:
     """Opens lazily: a run with nothing to do loads no model."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database_wait_seconds: float = PATIENT) -> None:
         self.settings = settings
+        self._database_wait_seconds = database_wait_seconds
         self._sources: dict[str, Source] = {}
 
     @cached_property
     def database(self) -> Database:
         """The migrated database. Raises `DatabaseError`."""
-        return Database.from_settings(self.settings)
+        return Database.from_settings(self.settings, self._database_wait_seconds)
 
     def dual_encoder(self) -> DualEncoder:
         """The image–text model of the settings, loaded once per process. Raises `ModelError`."""
@@ -84,9 +85,9 @@ class Project:
         return local_folder(self.settings, self.settings.collection(collection))
 
 
-def open_project(settings_file: Path | None = None) -> Project:
+def open_project(settings_file: Path | None = None, database_wait_seconds: float = PATIENT) -> Project:
     """The project that the settings file describes. Raises `SettingsError`."""
-    return Project(load_settings(settings_file))
+    return Project(load_settings(settings_file), database_wait_seconds)
 
 
 # Reading a model's files to name it takes a tenth of a second and more: once per process is enough.

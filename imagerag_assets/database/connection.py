@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "imagerag"
 MINIMUM_PGVECTOR = (0, 8)
+PATIENT = 30.0
+"""Seconds that a run waits for a connection. Who serves people waits less and says so."""
 Connection = psycopg.Connection[tuple[Any, ...]]
 _PLAIN = re.compile(r"[\w./-]+")
 
@@ -153,14 +155,15 @@ def _remove_stale_locks(folder: Path) -> None:
 class Database:
     """A migrated database behind a pool. Connections are in autocommit off, with `imagerag` first on their path."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, wait_seconds: float = PATIENT) -> None:
         self.url = url
+        self._wait_seconds = wait_seconds
 
     @staticmethod
-    def from_settings(settings: Settings) -> Database:
+    def from_settings(settings: Settings, wait_seconds: float = PATIENT) -> Database:
         """The database that the settings name, reachable and migrated. Raises `DatabaseError` otherwise."""
         url = settings.database.url
-        return _shared(start_embedded(settings.data_path / "postgres") if url == "embedded" else url)
+        return _shared(start_embedded(settings.data_path / "postgres") if url == "embedded" else url, wait_seconds)
 
     @cached_property
     def _pool(self) -> ConnectionPool[Connection]:
@@ -173,7 +176,9 @@ class Database:
             # The server may have been restarted since a connection was used last.
             check=ConnectionPool.check_connection,
             open=True,
-            timeout=30,
+            timeout=self._wait_seconds,
+            # The waits between attempts double: after a long outage the pool would sleep as long again.
+            reconnect_timeout=self._wait_seconds,
         )
 
     def _prepare(self) -> None:
@@ -205,9 +210,9 @@ class Database:
 
 
 @lru_cache(maxsize=16)
-def _shared(url: str) -> Database:
+def _shared(url: str, wait_seconds: float) -> Database:
     """One pool per database and process: a sensor opens the project every minute."""
-    return Database(url)
+    return Database(url, wait_seconds)
 
 
 def dbt_environment(url: str) -> dict[str, str]:

@@ -175,6 +175,16 @@ class BucketFolder:
         """The bytes of an object. Raises `ItemError`."""
         return self.objects.read(self._address(uri), max_bytes)
 
+    def write(self, uri: str, data: bytes) -> None:
+        """Put an object, whole or not at all. Raises `SourceError`."""
+        try:
+            self.objects.files.pipe_file(self._address(uri), data)
+        except self.objects.errors as error:
+            raise SourceError(
+                f"{self.objects.scheme}://{self.bucket} cannot be written to: {type(error).__name__}. Nothing was "
+                "stored. Check that the server's credentials may put objects there."
+            ) from None
+
     def _address(self, uri: str) -> str:
         return f"{self.objects.scheme}://{self.bucket}/{self.prefix}{uri}"
 

@@ -1,0 +1,135 @@
+"""What every route needs: the project, threads for its blocking work, who is calling, and whether the models are warm."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
+from PIL import Image
+
+from imagerag_assets.errors import DatabaseError, ImageragError
+from imagerag_assets.images.workers import decoders
+from imagerag_assets.project import Project
+from imagerag_assets.serving.api import keys
+from imagerag_assets.serving.api.hosts import LOOPBACK
+from imagerag_assets.serving.api.keys import Scope
+from imagerag_assets.serving.api.limits import TokenBuckets
+from imagerag_assets.serving.api.metrics import Metrics
+from imagerag_assets.serving.api.problems import ProblemError
+
+T = TypeVar("T")
+_log = logging.getLogger("imagerag.api")
+# As many as the pool has connections: more would only wait there.
+_THREADS = 8
+_BEARER = HTTPBearer(auto_error=False, description="A key of `imagerag keys create`.")
+_BASIC = HTTPBasic(auto_error=False, description="For browsers: any name, and the key as the password.")
+
+
+class Door:
+    """The state of one application."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.metrics = Metrics(project)
+        self.warmth = "The models are being loaded."
+        """Why the models are not warm; empty once they are."""
+        self._buckets = TokenBuckets(project.settings.serving.requests_per_minute)
+        self._threads = CapacityLimiter(_THREADS)
+
+    async def in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
+        """Run what blocks, such as the domain, beside the event loop.
+
+        Raises a 503 `ProblemError` when it takes longer than `seconds` (the settings' unless given); the thread is left
+        to its end.
+        """
+        limit = seconds or self.project.settings.serving.timeout_seconds
+        with anyio.move_on_after(limit):
+            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        raise ProblemError(
+            503, "timeout", f"This took more than {limit:g} s. Try again, or ask for less.", headers={"Retry-After": "5"}
+        )
+
+    def require(self, *scopes: Scope) -> Callable[..., Awaitable[None]]:
+        """A dependency that lets in keys with any of the scopes, as often as they may come."""
+
+        async def check(
+            request: Request, bearer: HTTPAuthorizationCredentials | None = Security(_BEARER)
+        ) -> None:
+            await self._admit(request, bearer.credentials if bearer else None, scopes)
+
+        return check
+
+    def require_of_browsers(self, *scopes: Scope) -> Callable[..., Awaitable[None]]:
+        """The same for pages that a browser opens by their address: it can only be asked for a name and a password.
+
+        Only for what is read: a browser adds them to whatever another page makes it send.
+        """
+
+        async def check(
+            request: Request,
+            bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),
+            basic: HTTPBasicCredentials | None = Security(_BASIC),
+        ) -> None:
+            token = bearer.credentials if bearer else basic.password if basic else None
+            await self._admit(request, token, scopes, challenge='Basic realm="imagerag: a key as the password"')
+
+        return check
+
+    async def _admit(
+        self, request: Request, token: str | None, scopes: tuple[Scope, ...], challenge: str = "Bearer"
+    ) -> None:
+        if self.project.settings.serving.authentication == "off":
+            if request.client is not None and request.client.host not in LOOPBACK:
+                raise ProblemError(403, "not-loopback", "Without authentication only this machine is answered.")
+            self._buckets.take("")
+            return
+        headers = {"WWW-Authenticate": challenge}
+        if token is None:
+            raise ProblemError(
+                401, "no-key", "This needs a key: Authorization: Bearer … (imagerag keys create).", headers=headers
+            )
+        key = await self.in_thread(lambda: self._verify(token))
+        if key is None:
+            raise ProblemError(401, "unknown-key", "This key is unknown or was revoked.", headers=headers)
+        request.state.key_id = key.key_id
+        if not set(scopes) & set(key.scopes):
+            raise ProblemError(403, "scope", f"This key lacks the scope {' or '.join(scopes)}.")
+        self._buckets.take(key.key_id)
+
+    def _verify(self, token: str) -> keys.Key | None:
+        with self.project.database.connect() as connection:
+            return keys.verify(connection, token)
+
+    def warm_up(self) -> None:
+        """Load the models and start a decoder, in a thread of its own, so that no user waits for it."""
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        with suppress(DatabaseError):
+            # Opened once, before requests can race for it. /readyz says when it does not answer.
+            with self.project.database.connect():
+                pass
+        loads = self.metrics.model_load
+        try:
+            with loads.labels(model="image_text").time():
+                encoder = self.project.dual_encoder()
+                encoder.encode_texts(["warm"])
+                encoder.encode_images([Image.new("RGB", (64, 64))])
+            with loads.labels(model="text").time():
+                self.project.text_encoder().encode_texts(["warm"])
+            decoders().look_inside(b"", self.project.settings.limits)
+            self.warmth = ""
+        except ImageragError as error:
+            self.warmth = str(error)
+            _log.error("The models cannot be loaded: %s", error)  # noqa: TRY400
+        # A model's files can be broken in as many ways as there are libraries; the thread must not end without a word.
+        except Exception:
+            self.warmth = "The models cannot be loaded. The server's log has more."
+            _log.exception("The models cannot be loaded")
