@@ -19,6 +19,16 @@ SettingsFile = Annotated[
 ]
 
 
+NOTHING_FOUND = 3
+"""Exit code of a command that worked and found nothing, or nothing good enough. 1 is an error, 2 wrong usage."""
+
+
+def fail(message: str, code: int = 1) -> typer.Exit:
+    """Print the one message that says what is wrong; raise what this returns."""
+    err.print(f"[bold red]Error:[/] {plain(message)}", highlight=False, soft_wrap=True)
+    return typer.Exit(code)
+
+
 def plain(text: str) -> str:
     """Text that is no markup for the terminal."""
     from rich.markup import escape
