@@ -53,16 +53,15 @@ class Door:
         with anyio.move_on_after(limit):
             return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
         raise ProblemError(
-            503,
-            "timeout",
-            f"This took more than {limit:g} s. Try again, or ask for less.",
-            headers={"Retry-After": "5"},
+            503, "timeout", f"This took more than {limit:g} s. Try again, or ask for less.", headers={"Retry-After": "5"}
         )
 
     def require(self, *scopes: Scope) -> Callable[..., Awaitable[None]]:
         """A dependency that lets in keys with any of the scopes, as often as they may come."""
 
-        async def check(request: Request, bearer: HTTPAuthorizationCredentials | None = Security(_BEARER)) -> None:
+        async def check(
+            request: Request, bearer: HTTPAuthorizationCredentials | None = Security(_BEARER)
+        ) -> None:
             await self._admit(request, bearer.credentials if bearer else None, scopes)
 
         return check
@@ -129,7 +128,7 @@ class Door:
             self.warmth = ""
         except ImageragError as error:
             self.warmth = str(error)
-            _log.error("The models cannot be loaded: %s", error)
+            _log.error("The models cannot be loaded: %s", error)  # noqa: TRY400
         # A model's files can be broken in as many ways as there are libraries; the thread must not end without a word.
         except Exception:
             self.warmth = "The models cannot be loaded. The server's log has more."

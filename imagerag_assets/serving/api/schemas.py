@@ -13,8 +13,7 @@ from imagerag_assets.retrieval.methods import Method
 # Far beyond any base64 of serving.max_upload_bytes: the body's own limit is reached first.
 _Base64 = Annotated[str, Field(min_length=4, json_schema_extra={"contentEncoding": "base64"})]
 _Collections = Annotated[
-    list[Annotated[str, Field(max_length=63)]],
-    Field(max_length=100, description="Only in these collections; none: all"),
+    list[Annotated[str, Field(max_length=63)]], Field(max_length=100, description="Only in these collections; none: all")
 ]
 _Where = Annotated[
     list[Annotated[str, Field(max_length=1000)]],
