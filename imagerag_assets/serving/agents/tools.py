@@ -1,4 +1,4 @@
-"""The tools that agents call. They only translate: arguments to the domain's, results to structured content and pictures.
+"""The tools that agents call. They only translate: arguments to the domain's, results to facts and pictures.
 
 What a person can mend comes back as a tool error with the domain's own message.
 """
