@@ -311,7 +311,9 @@ class Serving(_Section):
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for host in value:
             if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", host):
-                raise ValueError(f"{host!r} is no host name; write it without scheme and port, as in search.example.com")
+                raise ValueError(
+                    f"{host!r} is no host name; write it without scheme and port, as in search.example.com"
+                )
         return value
 
     @field_validator("cors_origins")

@@ -232,6 +232,13 @@ def run_search(
     return [_result(row) for row in rows]
 
 
+def searchable(connection: Connection, project: Project) -> Generation:
+    """The generation that searches read, and can: it is of the settings' models. Raises like `search`."""
+    generation = generations.live(connection)
+    _same_models(project, generation)
+    return generation
+
+
 def nothing_good_enough(results: Sequence[Result], threshold: float) -> bool:
     """Whether no result reaches the threshold of relevance, and all of them could be judged."""
     return bool(results) and all(one.relevance is not None and one.relevance < threshold for one in results)

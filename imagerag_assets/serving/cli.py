@@ -16,9 +16,10 @@ from rich.table import Table
 
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.methods import Method
-from imagerag_assets.serving import duplicates
+from imagerag_assets.serving import duplicates, keys
 from imagerag_assets.serving.agents.command import mcp
 from imagerag_assets.serving.doctor import doctor
+from imagerag_assets.serving.serve import serve
 from imagerag_assets.serving.show import show
 from imagerag_assets.serving.status import status
 from imagerag_assets.serving.terminal import NOTHING_FOUND, SettingsFile, err, out
@@ -34,11 +35,10 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip
+for door in (status, doctor, show, serve, mcp):
+    app.command()(door)
+app.add_typer(keys.app, name="keys")
 app.add_typer(duplicates.app, name="duplicates")
-app.command()(status)
-app.command()(doctor)
-app.command()(show)
-app.command()(mcp)
 
 
 def main() -> None:

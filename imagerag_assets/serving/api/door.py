@@ -1,4 +1,4 @@
-"""What every route needs: the project, threads for its blocking work, who is calling, and whether the models are warm."""
+"""What every route needs: the project, threads for its blocking work, who is calling, whether the models are warm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -28,8 +28,14 @@ T = TypeVar("T")
 _log = logging.getLogger("imagerag.api")
 # As many as the pool has connections: more would only wait there.
 _THREADS = 8
-_BEARER = HTTPBearer(auto_error=False, description="A key of `imagerag keys create`.")
-_BASIC = HTTPBasic(auto_error=False, description="For browsers: any name, and the key as the password.")
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Security(HTTPBearer(auto_error=False, description="A key of `imagerag keys create`.")),
+]
+Basic = Annotated[
+    HTTPBasicCredentials | None,
+    Security(HTTPBasic(auto_error=False, description="For browsers: any name, and the key as the password.")),
+]
 
 
 class Door:
@@ -53,15 +59,16 @@ class Door:
         with anyio.move_on_after(limit):
             return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
         raise ProblemError(
-            503, "timeout", f"This took more than {limit:g} s. Try again, or ask for less.", headers={"Retry-After": "5"}
+            503,
+            "timeout",
+            f"This took more than {limit:g} s. Try again, or ask for less.",
+            headers={"Retry-After": "5"},
         )
 
     def require(self, *scopes: Scope) -> Callable[..., Awaitable[None]]:
         """A dependency that lets in keys with any of the scopes, as often as they may come."""
 
-        async def check(
-            request: Request, bearer: HTTPAuthorizationCredentials | None = Security(_BEARER)
-        ) -> None:
+        async def check(request: Request, bearer: Bearer) -> None:
             await self._admit(request, bearer.credentials if bearer else None, scopes)
 
         return check
@@ -74,8 +81,8 @@ class Door:
 
         async def check(
             request: Request,
-            bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),
-            basic: HTTPBasicCredentials | None = Security(_BASIC),
+            bearer: Bearer,
+            basic: Basic,
         ) -> None:
             token = bearer.credentials if bearer else basic.password if basic else None
             await self._admit(request, token, scopes, challenge='Basic realm="imagerag: a key as the password"')
@@ -112,10 +119,9 @@ class Door:
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def _warm_up(self) -> None:
-        with suppress(DatabaseError):
-            # Opened once, before requests can race for it. /readyz says when it does not answer.
-            with self.project.database.connect():
-                pass
+        # Opened once, before requests can race for it. /readyz says when it does not answer.
+        with suppress(DatabaseError), self.project.database.connect():
+            pass
         loads = self.metrics.model_load
         try:
             with loads.labels(model="image_text").time():
@@ -128,8 +134,8 @@ class Door:
             self.warmth = ""
         except ImageragError as error:
             self.warmth = str(error)
-            _log.error("The models cannot be loaded: %s", error)  # noqa: TRY400
+            _log.error("The models cannot be loaded: %s", error)
         # A model's files can be broken in as many ways as there are libraries; the thread must not end without a word.
-        except Exception:
+        except Exception:  # noqa: BLE001
             self.warmth = "The models cannot be loaded. The server's log has more."
             _log.exception("The models cannot be loaded")

@@ -1,8 +1,8 @@
 """Keys of the API: made once, shown once, kept as hashes.
 
-A key is `imagerag_<id>_<secret>`. The id finds its row and names it in lists and logs; the secret is 256 random bits. So
-one round of sha256 is the right hash: a slow one protects secrets that people choose and that can be guessed, costs a
-tenth of a second per request, and nobody guesses 256 bits.
+A key is `imagerag_<id>_<secret>`. The id finds its row and names it in lists and logs; the secret is 256 random bits.
+So one round of sha256 is the right hash: a slow one is for secrets that people choose and others guess, and would cost
+a tenth of a second per request; nobody guesses 256 bits.
 """
 
 from __future__ import annotations

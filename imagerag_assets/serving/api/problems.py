@@ -65,6 +65,8 @@ _RETRY = {"Retry-After": "5"}
 # The first class that an error is of decides.
 _KNOWN: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.NoLiveIndexError, 409, "no-live-index"),
+    (errors.UnknownImageError, 404, "unknown-image"),
+    (errors.AmbiguousImageError, 409, "ambiguous-image"),
     (errors.QueryError, 422, "invalid-query"),
     # What is left of them once the API has looked at names of collections: the live index is of other models.
     (errors.SettingsError, 409, "settings"),

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagerag_assets.retrieval.methods import Method
+from imagerag_assets.methods import Method
 
 # Far beyond any base64 of serving.max_upload_bytes: the body's own limit is reached first.
 _Base64 = Annotated[str, Field(min_length=4, json_schema_extra={"contentEncoding": "base64"})]
 _Collections = Annotated[
-    list[Annotated[str, Field(max_length=63)]], Field(max_length=100, description="Only in these collections; none: all")
+    list[Annotated[str, Field(max_length=63)]],
+    Field(max_length=100, description="Only in these collections; none: all"),
 ]
 _Where = Annotated[
     list[Annotated[str, Field(max_length=1000)]],
@@ -99,6 +100,83 @@ class SearchResponse(BaseModel):
     offset: int
 
 
+class CitationOut(_Answered):
+    """`[number]` in an answer's text."""
+
+    number: int
+    collection: str
+    uri: str
+    content: str = Field(description="The image's id")
+    box: Box | None = Field(description="The tile that matched best, in pixels: x0, y0, x1, y1")
+
+
+class AnswerOut(_Answered):
+    """An answer that cites the images that it is from."""
+
+    question: str
+    text: str = Field(description="The one that counts: a stream's pieces may lack what was corrected at its end")
+    citations: list[CitationOut]
+    results: list[ResultOut] = Field(description="The images that the answer could be from: [1] is the first")
+    refused: bool = Field(description="The images do not answer the question, and the text says so")
+    extractive: bool = Field(description="No language model wrote it")
+    uncited: bool = Field(description="The text names no image that it is from")
+    notes: list[str] = Field(description="What a reader should know besides")
+    model: str | None
+    tokens_in: int | None
+    tokens_out: int | None
+    usd: float | None = Field(description="What it cost; null where no model was asked or its price is unknown")
+    latency_ms: float
+
+
+class FileOut(_Answered):
+    """One file, or page of one, that has an image's bytes."""
+
+    collection: str
+    uri: str
+    first_seen: datetime
+    removed_at: datetime | None
+
+
+class TroubleOut(_Answered):
+    """Why a file is in quarantine."""
+
+    reason: str
+    message: str
+    attempts: int
+
+
+class ImageOut(_Answered):
+    """What is known of one image. Empty or null is what no stage has come to yet. Sizes are in pixels, upright."""
+
+    collection: str
+    uri: str
+    content: str | None = Field(description="sha256 of the bytes: the image's id; null where they could not be read")
+    state: Literal["indexed", "pending", "quarantined", "removed"]
+    files: list[FileOut]
+    trouble: TroubleOut | None
+    first_seen: datetime | None
+    format: str | None
+    mode: str | None
+    width: int | None
+    height: int | None
+    size_bytes: int | None
+    frames: int | None
+    page: int | None
+    tiles: int
+    general: str
+    key_elements: list[str]
+    visible_text: str
+    category: str
+    tags: list[str]
+    describer: str | None
+    ocr: str
+    ocr_confidence: float | None
+    languages: list[str]
+    metadata: dict[str, Any] | None
+    group_id: str | None
+    duplicates: list[FileOut] = Field(description="The present files of its near-duplicates")
+
+
 class HealthResponse(BaseModel):
     """The process answers."""
 
@@ -120,7 +198,7 @@ class UploadOut(_Answered):
 
     upload: UUID | None = Field(description="The id to ask with; null for a file that came another way")
     status: UploadStatus = Field(
-        description="stored: the next run takes it up; indexed: searches find it; quarantined, failed: `message` says why"
+        description="stored: the next run takes it up; indexed: it is found; quarantined, failed: `message` says why"
     )
     collection: str
     uri: str
