@@ -1,0 +1,307 @@
+"""The page's parts and what happens when they are used. What is shown of an image is `views`'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import psycopg
+from PIL import Image
+
+from imagerag_assets.answers import Answer, ask_stream
+from imagerag_assets.errors import ImageragError
+from imagerag_assets.methods import METHODS, Method
+from imagerag_assets.project import Project
+from imagerag_assets.retrieval.filters import Condition, parse_conditions
+from imagerag_assets.retrieval.search import Query, Result, nothing_good_enough, search
+from imagerag_assets.serving.api.bodies import query_picture
+from imagerag_assets.serving.api.problems import ProblemError
+from imagerag_assets.serving.api.uploads import store
+from imagerag_assets.serving.page import pictures, views
+from imagerag_assets.serving.page.login import COOKIE, Sessions
+
+ALONE = "alone"
+_MOST_FILES = 20
+_CACHE_SECONDS = 3600
+"""Pictures that people look for or add lie in Gradio's folder for no longer than this."""
+# A citation's button tells the page which image it leads to.
+_CITE = """
+element.addEventListener('click', (event) => {
+    const chosen = event.target.closest('[data-cite]');
+    if (chosen) trigger('click', {number: Number(chosen.dataset.cite)});
+});
+"""
+Found = tuple[Result, ...]
+Shown = list[tuple[Image.Image, str]]
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's look with the system's fonts: nothing is loaded from anywhere."""
+    return gr.themes.Default(
+        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], primary_hue="blue"
+    )
+
+
+class _Page(gr.Blocks):
+    """Blocks that take uploaded files alone: Gradio would fetch a file that a request gives the address of."""
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *more: Any, **options: Any) -> Any:
+        _refuse_addresses(inputs)
+        return await super().preprocess_data(block_fn, inputs, *more, **options)
+
+
+def _refuse_addresses(value: Any) -> None:
+    if isinstance(value, dict):
+        if "path" in value and "://" in str(value["path"]):
+            raise gr.Error("Only files of your own are taken.")
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            _refuse_addresses(one)
+
+
+def make_page(project: Project, sessions: Sessions | None) -> gr.Blocks:
+    """The page over a project; without `sessions` everyone may do everything."""
+    work = _Work(project, sessions)
+    with _Page(
+        title="Imagerag", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_SECONDS, _CACHE_SECONDS)
+    ) as page:
+        gr.HTML(views.header(signed_in=sessions is not None))
+        asked = _query_parts(project)
+        status = gr.HTML(elem_id="status")
+        answer = gr.HTML(elem_id="answer", js_on_load=_CITE)
+        with gr.Row():
+            first, second = (_gallery(name, visible=name == "results") for name in ("results", "beside"))
+        with gr.Row(visible=False, elem_id="details") as details:
+            with gr.Column(scale=3, min_width=300):
+                shown = gr.Image(label="The chosen image", interactive=False, buttons=["fullscreen"], elem_id="chosen")
+                more = gr.Button("More like this", elem_id="more")
+            with gr.Column(scale=2, min_width=300):
+                facts = gr.HTML(elem_id="facts")
+        _upload_parts(project, work)
+        found, found_beside, chosen, words = gr.State(()), gr.State(()), gr.State(None), gr.State("")
+
+        results = [status, answer, first, second, found, found_beside, words, details]
+        detailed = [details, shown, facts, chosen]
+        on = {"api_visibility": "private", "show_progress": "minimal"}
+        picture, text, *narrowed, search_button, ask_button = asked
+        gr.on([search_button.click, text.submit], work.search, [picture, text, *narrowed], results, **on)
+        ask_button.click(work.ask, [picture, text, *narrowed], results, **on)
+        more.click(work.more, [chosen, *narrowed], results, **on)
+        first.select(work.choose, [found, words], detailed, **on)
+        second.select(work.choose, [found_beside, words], detailed, **on)
+        answer.click(work.cited, [found, words], detailed, **on)
+    page.queue(default_concurrency_limit=8, max_size=100)
+    return page
+
+
+def _query_parts(project: Project) -> tuple[Any, ...]:
+    """Picture, text, collections, conditions, method, method beside it, number of results, and the two buttons."""
+    with gr.Row():
+        with gr.Column(scale=2, min_width=260):
+            picture = gr.Image(
+                label="Picture: drop, paste or choose", sources=["upload", "clipboard"], type="filepath",
+                image_mode=None, height=200, buttons=[], elem_id="picture",
+            )  # fmt: skip
+            # The domain decodes it, in a process of its own; Gradio would in this one.
+            picture.preprocess = lambda payload: payload.path if payload else None
+        with gr.Column(scale=5, min_width=300):
+            text = gr.Textbox(
+                label="Words or a question", placeholder="red mug on a wooden table", autofocus=True, elem_id="text",
+                max_length=project.settings.serving.max_query_characters,
+            )  # fmt: skip
+            with gr.Row():
+                search_button = gr.Button("Search", variant="primary", min_width=100, elem_id="search")
+                ask_button = gr.Button("Ask", min_width=100, elem_id="ask")
+            with gr.Accordion("Filters and methods", open=False):
+                names = [one.name for one in project.settings.collections]
+                collections = gr.Dropdown(
+                    names, label="Collections (none: all)", multiselect=True, elem_id="collections"
+                )
+                where = gr.Textbox(
+                    label="Conditions, one a line", placeholder="category=mug\nwidth>=1000", lines=2, elem_id="where"
+                )
+                method = gr.Radio(list(METHODS), value="hybrid", label="Method", elem_id="method")
+                beside = gr.Radio([ALONE, *METHODS], value=ALONE, label="Side by side with", elem_id="beside-method")
+                limit = gr.Slider(1, 50, 12, step=1, label="Results", elem_id="limit")
+    return picture, text, collections, where, method, beside, limit, search_button, ask_button
+
+
+def _gallery(name: str, *, visible: bool) -> gr.Gallery:
+    return gr.Gallery(
+        label="Results", columns=4, height="auto", object_fit="contain", allow_preview=False, interactive=False,
+        buttons=[], visible=visible, elem_id=name,
+    )  # fmt: skip
+
+
+def _upload_parts(project: Project, work: _Work) -> None:
+    names = [one.name for one in project.settings.collections]
+    with gr.Accordion("Add pictures", open=False):
+        files = gr.File(label="Pictures", file_count="multiple", type="filepath", elem_id="files")
+        into = gr.Dropdown(names, value=names[0], label="Into the collection", elem_id="into")
+        button = gr.Button("Add", elem_id="add")
+        told = gr.HTML(elem_id="added")
+    button.click(work.upload, [files, into], [told, files], api_visibility="private")
+
+
+class _Work:
+    """What the events do, over one project."""
+
+    def __init__(self, project: Project, sessions: Sessions | None) -> None:
+        self._project = project
+        self._sessions = sessions
+
+    def search(
+        self,
+        picture: str | None,
+        text: str,
+        collections: list[str],
+        where: str,
+        method: Method,
+        beside: str,
+        limit: int,
+    ) -> tuple[Any, ...]:
+        """Fill the gallery, or two of them side by side."""
+        return _clearly(lambda: self._search(lambda: Query(text, self._opened(picture)), text, collections, where,
+                                             method, beside, limit))  # fmt: skip
+
+    def more(
+        self, chosen: Result | None, collections: list[str], where: str, method: Method, beside: str, limit: int
+    ) -> tuple[Any, ...]:
+        """Search by the chosen image."""
+        if chosen is None:
+            return _failed("Choose an image first.")
+        name = f"{chosen.collection}/{chosen.uri}"
+        query = Query(image_id=chosen.content)
+        told = _clearly(lambda: self._search(lambda: query, "", collections, where, method, beside, limit))
+        return (views.status(f"Images like {name}."), *told[1:]) if told[4] else told
+
+    def ask(
+        self, picture: str | None, text: str, collections: list[str], where: str, _method: Method, _beside: str,
+        _limit: int,
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+        """Answer, a piece at a time; then show the images that the answer is from."""
+        said = ""
+        try:
+            stream = ask_stream(
+                self._project, text, image=self._opened(picture), collections=tuple(collections or ()),
+                where=_conditions(where),
+            )  # fmt: skip
+            for one in stream:
+                if isinstance(one, Answer):
+                    shown = self._pictures(one.results)
+                    gallery = gr.update(value=shown, label="Images that the answer is from", columns=4)
+                    yield ("", views.answer(one), gallery, _hidden(), one.results, (), text, gr.update(visible=False))
+                else:
+                    said += one
+                    yield ("", views.answer(said), *(gr.skip() for _ in range(6)))
+        except (ImageragError, ProblemError, psycopg.OperationalError) as error:
+            yield _failed(_message(error))
+
+    def choose(self, found: Found, words: str, event: gr.SelectData) -> tuple[Any, ...]:
+        """Show the chosen image of a gallery."""
+        return self._detailed(found, int(event.index), words)
+
+    def cited(self, found: Found, words: str, event: gr.EventData) -> tuple[Any, ...]:
+        """Show the image that a citation leads to."""
+        return self._detailed(found, int(event.number) - 1, words)
+
+    def upload(self, files: list[str] | None, into: str, request: gr.Request) -> tuple[str, Any]:
+        """Put the files into a collection's source, as the API does."""
+        if not files:
+            return views.status("Choose pictures first.", trouble=True), gr.skip()
+        if len(files) > _MOST_FILES:
+            return views.status(f"At most {_MOST_FILES} at once.", trouble=True), gr.skip()
+        key_id = None
+        if self._sessions is not None:
+            key = self._sessions.key_of(request.cookies.get(COOKIE))
+            if key is None or "write" not in key.scopes:
+                return views.status("This key may only read: adding needs the scope write.", trouble=True), gr.skip()
+            key_id = key.key_id
+        stored, troubles = [], []
+        for file in files:
+            try:
+                stored.append(store(self._project, into, Path(file).read_bytes(), key_id))
+            except (ImageragError, ProblemError, psycopg.OperationalError) as error:
+                troubles.append(views.status(f"{Path(file).name}: {_message(error)}", trouble=True))
+        return views.uploads(stored) + "".join(troubles), None
+
+    def _search(
+        self, query: Callable[[], Query], words: str, collections: list[str], where: str, method: Method, beside: str,
+        limit: int,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        conditions, asked = _conditions(where), query()
+
+        def by(one: Method) -> Found:
+            found = search(
+                self._project, asked, method=one, collections=tuple(collections or ()), where=conditions, limit=limit
+            )
+            return tuple(found)
+
+        found = by(method)
+        other = by(beside) if beside in METHODS and beside != ALONE else ()
+        columns = 3 if other else 4
+        second = gr.update(value=self._pictures(other), visible=True, label=f"{beside}: {len(other)}", columns=columns)
+        return (
+            views.status(_told(found, self._project.settings.index.relevance)), "",
+            gr.update(value=self._pictures(found), label=f"{method}: {len(found)}", columns=columns),
+            second if other else _hidden(), found, other, words, gr.update(visible=False),
+        )  # fmt: skip
+
+    def _detailed(self, found: Found, index: int, words: str) -> tuple[Any, ...]:
+        if not 0 <= index < len(found):
+            return gr.skip(), gr.skip(), gr.skip(), None
+        one = found[index]
+        with self._project.database.connect() as connection:
+            picture, note = pictures.preview(connection, self._project, one)
+        return gr.update(visible=True), picture, views.details(one, words, note), one
+
+    def _pictures(self, found: Sequence[Result]) -> Shown:
+        with self._project.database.connect() as connection:
+            return [
+                (pictures.thumbnail(connection, one), views.caption(number, one))
+                for number, one in enumerate(found, start=1)
+            ]
+
+    def _opened(self, picture: str | None) -> Image.Image | None:
+        return query_picture(Path(picture).read_bytes(), self._project.settings) if picture else None
+
+
+def _clearly(work: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The work's outputs, or empty results under the message of what a person can mend."""
+    try:
+        return work()
+    except (ImageragError, ProblemError, psycopg.OperationalError) as error:
+        return _failed(_message(error))
+
+
+def _failed(message: str) -> tuple[Any, ...]:
+    nothing: list[Any] = []
+    return (
+        views.status(message, trouble=True), "", gr.update(value=nothing, label="Results"), _hidden(), (), (), "",
+        gr.update(visible=False),
+    )  # fmt: skip
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, psycopg.OperationalError):
+        return "The database does not answer. Try again when it is back."
+    return error.detail if isinstance(error, ProblemError) else str(error)
+
+
+def _hidden() -> Any:
+    return gr.update(value=[], visible=False)
+
+
+def _conditions(where: str) -> tuple[Condition, ...]:
+    return parse_conditions(line for line in where.splitlines() if line.strip())
+
+
+def _told(found: Found, threshold: float) -> str:
+    if not found:
+        return "Nothing was found."
+    if nothing_good_enough(found, threshold):
+        return "Nothing here is a good answer; these are the nearest."
+    return ""
