@@ -99,11 +99,11 @@ def query_picture(data: bytes, settings: Settings) -> Image.Image:
 
 
 def require_length(text: str, name: str, settings: Settings) -> None:
-    """Raise 413 for words that are too many."""
+    """Raise 422 for words that are too many."""
     longest = settings.serving.max_query_characters
     if len(text) > longest:
         raise ProblemError(
-            413, "query-too-long", f"{name} has {len(text):,} characters; serving.max_query_characters is {longest:,}."
+            422, "query-too-long", f"{name} has {len(text):,} characters; serving.max_query_characters is {longest:,}."
         )
 
 

@@ -73,7 +73,7 @@ def store(project: Project, collection: str, data: bytes, key_id: str | None = N
         # Stored and not taken up yet: written once more, because somebody may have deleted it meanwhile.
         put_file(project.settings, chosen, uri, data)
         before = connection.execute(
-            "select from uploads u where collection = %s and uri = %s and not exists (select from raw_images r "
+            "select 1 from uploads u where collection = %s and uri = %s and not exists (select from raw_images r "
             "where r.collection = u.collection and r.file = u.uri and r.removed_at > u.at)",
             (collection, uri),
         ).fetchone()
@@ -122,7 +122,7 @@ def _status(connection: Connection, row: _Row) -> tuple[UploadStatus, str]:
     if (
         live
         and connection.execute(
-            sql.SQL("select from {} where collection = %(collection)s and content = any(%(contents)s) limit 1").format(
+            sql.SQL("select 1 from {} where collection = %(collection)s and content = any(%(contents)s) limit 1").format(
                 live.table("images")
             ),
             values,
