@@ -4,12 +4,12 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test dev lint types pytest bench setup system-packages stop clean
+.PHONY: demo test dev lint types pytest bench setup system-packages browser stop clean
 
 demo: setup
 	$(BIN)/imagerag demo
 
-test: setup lint types pytest
+test: setup browser lint types pytest
 
 dev: setup
 	DAGSTER_HOME="$$($(BIN)/python -c '$(INSTANCE)')" && export DAGSTER_HOME && \
@@ -45,6 +45,10 @@ $(VENV)/.installed: pyproject.toml
 
 system-packages:
 	@sh .ci/system-packages
+
+# For the tests of the web page alone.
+browser:
+	@sh .ci/system-packages browser
 
 stop:
 	$(BIN)/imagerag stop

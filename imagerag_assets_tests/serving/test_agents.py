@@ -188,9 +188,9 @@ def test_elsewhere_than_on_loopback_a_key_to_read_is_needed(project: Project, se
         _, writing = keys.create(connection, "uploader", ["write"])
 
     async def names(address: str, key: str) -> set[str]:
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http:
-            async with Client(streamable_http_client(address, http_client=http)) as client:
-                return {one.name for one in (await client.list_tools()).tools}
+        http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"})
+        async with http, Client(streamable_http_client(address, http_client=http)) as client:
+            return {one.name for one in (await client.list_tools()).tools}
 
     with http_server(settings_file, "--host", "0.0.0.0") as address:  # noqa: S104
         assert httpx2.post(address, json={}).status_code == 401
