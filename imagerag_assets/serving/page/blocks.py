@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ element.addEventListener('click', (event) => {
     if (chosen) trigger('click', {number: Number(chosen.dataset.cite)});
 });
 """
+# What a person can mend, or has to wait for.
+_MENDABLE = (ImageragError, ProblemError, psycopg.OperationalError)
 Found = tuple[Result, ...]
 Shown = list[tuple[Image.Image, str]]
 
@@ -109,8 +112,8 @@ def _query_parts(project: Project) -> tuple[Any, ...]:
             picture.preprocess = lambda payload: payload.path if payload else None
         with gr.Column(scale=5, min_width=300):
             text = gr.Textbox(
-                label="Words or a question", placeholder="red mug on a wooden table", autofocus=True, elem_id="text",
-                max_length=project.settings.serving.max_query_characters,
+                "", label="Words or a question", placeholder="red mug on a wooden table", autofocus=True,
+                max_length=project.settings.serving.max_query_characters, elem_id="text",
             )  # fmt: skip
             with gr.Row():
                 search_button = gr.Button("Search", variant="primary", min_width=100, elem_id="search")
@@ -121,7 +124,11 @@ def _query_parts(project: Project) -> tuple[Any, ...]:
                     names, label="Collections (none: all)", multiselect=True, elem_id="collections"
                 )
                 where = gr.Textbox(
-                    label="Conditions, one a line", placeholder="category=mug\nwidth>=1000", lines=2, elem_id="where"
+                    "",
+                    label="Conditions, one a line",
+                    placeholder="category=mug\nwidth>=1000",
+                    lines=2,
+                    elem_id="where",
                 )
                 method = gr.Radio(list(METHODS), value="hybrid", label="Method", elem_id="method")
                 beside = gr.Radio([ALONE, *METHODS], value=ALONE, label="Side by side with", elem_id="beside-method")
@@ -146,58 +153,61 @@ def _upload_parts(project: Project, work: _Work) -> None:
     button.click(work.upload, [files, into], [told, files], api_visibility="private")
 
 
+@dataclass(frozen=True)
+class _Narrowed:
+    """The page's filters and methods, as Gradio gives them: an empty field may be None."""
+
+    collections: list[str] | None
+    conditions: str | None
+    method: Method
+    beside: str
+    limit: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.collections or ())
+
+    @property
+    def where(self) -> tuple[Condition, ...]:
+        """Raises `QueryError`."""
+        return parse_conditions(line for line in (self.conditions or "").splitlines() if line.strip())
+
+
 class _Work:
-    """What the events do, over one project."""
+    """What the events do, over one project. Every search and answer fills the same outputs."""
 
     def __init__(self, project: Project, sessions: Sessions | None) -> None:
         self._project = project
         self._sessions = sessions
 
-    def search(
-        self,
-        picture: str | None,
-        text: str,
-        collections: list[str],
-        where: str,
-        method: Method,
-        beside: str,
-        limit: int,
-    ) -> tuple[Any, ...]:
+    def search(self, picture: str | None, text: str | None, *narrowed: Any) -> tuple[Any, ...]:
         """Fill the gallery, or two of them side by side."""
-        return _clearly(lambda: self._search(lambda: Query(text, self._opened(picture)), text, collections, where,
-                                             method, beside, limit))  # fmt: skip
+        words = text or ""
+        return self._searched(lambda: Query(words, self._opened(picture)), words, _Narrowed(*narrowed))
 
-    def more(
-        self, chosen: Result | None, collections: list[str], where: str, method: Method, beside: str, limit: int
-    ) -> tuple[Any, ...]:
+    def more(self, chosen: Result | None, *narrowed: Any) -> tuple[Any, ...]:
         """Search by the chosen image."""
         if chosen is None:
             return _failed("Choose an image first.")
-        name = f"{chosen.collection}/{chosen.uri}"
-        query = Query(image_id=chosen.content)
-        told = _clearly(lambda: self._search(lambda: query, "", collections, where, method, beside, limit))
-        return (views.status(f"Images like {name}."), *told[1:]) if told[4] else told
+        told = self._searched(lambda: Query(image_id=chosen.content), "", _Narrowed(*narrowed))
+        like = views.status(f"Images like {chosen.collection}/{chosen.uri}.")
+        return (told[0] or like, *told[1:])
 
-    def ask(
-        self, picture: str | None, text: str, collections: list[str], where: str, _method: Method, _beside: str,
-        _limit: int,
-    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+    def ask(self, picture: str | None, text: str | None, *narrowed: Any) -> Iterator[tuple[Any, ...]]:
         """Answer, a piece at a time; then show the images that the answer is from."""
-        said = ""
+        words, chosen, said = text or "", _Narrowed(*narrowed), ""
         try:
             stream = ask_stream(
-                self._project, text, image=self._opened(picture), collections=tuple(collections or ()),
-                where=_conditions(where),
-            )  # fmt: skip
+                self._project, words, image=self._opened(picture), collections=chosen.names, where=chosen.where
+            )
             for one in stream:
                 if isinstance(one, Answer):
-                    shown = self._pictures(one.results)
-                    gallery = gr.update(value=shown, label="Images that the answer is from", columns=4)
-                    yield ("", views.answer(one), gallery, _hidden(), one.results, (), text, gr.update(visible=False))
+                    gallery = gr.update(value=self._pictures(one.results), label="Images that the answer is from")
+                    yield ("", views.answer(one), gallery, _hidden(), one.results, (), words, gr.update(visible=False))
                 else:
                     said += one
                     yield ("", views.answer(said), *(gr.skip() for _ in range(6)))
-        except (ImageragError, ProblemError, psycopg.OperationalError) as error:
+        except _MENDABLE as error:
             yield _failed(_message(error))
 
     def choose(self, found: Found, words: str, event: gr.SelectData) -> tuple[Any, ...]:
@@ -224,31 +234,31 @@ class _Work:
         for file in files:
             try:
                 stored.append(store(self._project, into, Path(file).read_bytes(), key_id))
-            except (ImageragError, ProblemError, psycopg.OperationalError) as error:
+            except _MENDABLE as error:
                 troubles.append(views.status(f"{Path(file).name}: {_message(error)}", trouble=True))
         return views.uploads(stored) + "".join(troubles), None
 
-    def _search(
-        self, query: Callable[[], Query], words: str, collections: list[str], where: str, method: Method, beside: str,
-        limit: int,
-    ) -> tuple[Any, ...]:  # fmt: skip
-        conditions, asked = _conditions(where), query()
+    def _searched(self, query: Callable[[], Query], words: str, narrowed: _Narrowed) -> tuple[Any, ...]:
+        """Search by one method or two, or say what is wrong. Opening the query's picture may fail too."""
+        try:
+            asked = query()
+            found = self._found(asked, narrowed.method, narrowed)
+            other = self._found(asked, narrowed.beside, narrowed) if narrowed.beside in METHODS else ()
+        except _MENDABLE as error:
+            return _failed(_message(error))
+        columns = 2 if other else 4
+        first = gr.update(value=self._pictures(found), label=f"{narrowed.method}: {len(found)} images", columns=columns)
+        second = gr.update(
+            value=self._pictures(other), label=f"{narrowed.beside}: {len(other)} images", columns=columns, visible=True
+        )
+        told = views.status(_told(found, self._project.settings.index.relevance))
+        return told, "", first, second if other else _hidden(), found, other, words, gr.update(visible=False)
 
-        def by(one: Method) -> Found:
-            found = search(
-                self._project, asked, method=one, collections=tuple(collections or ()), where=conditions, limit=limit
-            )
-            return tuple(found)
-
-        found = by(method)
-        other = by(beside) if beside in METHODS and beside != ALONE else ()
-        columns = 3 if other else 4
-        second = gr.update(value=self._pictures(other), visible=True, label=f"{beside}: {len(other)}", columns=columns)
-        return (
-            views.status(_told(found, self._project.settings.index.relevance)), "",
-            gr.update(value=self._pictures(found), label=f"{method}: {len(found)}", columns=columns),
-            second if other else _hidden(), found, other, words, gr.update(visible=False),
-        )  # fmt: skip
+    def _found(self, query: Query, method: Any, narrowed: _Narrowed) -> Found:
+        found = search(
+            self._project, query, method=method, collections=narrowed.names, where=narrowed.where, limit=narrowed.limit
+        )
+        return tuple(found)
 
     def _detailed(self, found: Found, index: int, words: str) -> tuple[Any, ...]:
         if not 0 <= index < len(found):
@@ -269,14 +279,6 @@ class _Work:
         return query_picture(Path(picture).read_bytes(), self._project.settings) if picture else None
 
 
-def _clearly(work: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
-    """The work's outputs, or empty results under the message of what a person can mend."""
-    try:
-        return work()
-    except (ImageragError, ProblemError, psycopg.OperationalError) as error:
-        return _failed(_message(error))
-
-
 def _failed(message: str) -> tuple[Any, ...]:
     nothing: list[Any] = []
     return (
@@ -293,10 +295,6 @@ def _message(error: Exception) -> str:
 
 def _hidden() -> Any:
     return gr.update(value=[], visible=False)
-
-
-def _conditions(where: str) -> tuple[Condition, ...]:
-    return parse_conditions(line for line in where.splitlines() if line.strip())
 
 
 def _told(found: Found, threshold: float) -> str:
