@@ -34,6 +34,8 @@ element.addEventListener('click', (event) => {
     if (chosen) trigger('click', {number: Number(chosen.dataset.cite)});
 });
 """
+# With many results the chosen image would be out of sight.
+_SHOW_DETAILS = "() => document.getElementById('details')?.scrollIntoView({block: 'nearest'})"
 # What a person can mend, or has to wait for.
 _MENDABLE = (ImageragError, ProblemError, psycopg.OperationalError)
 Found = tuple[Result, ...]
@@ -93,9 +95,12 @@ def make_page(project: Project, sessions: Sessions | None) -> gr.Blocks:
         gr.on([search_button.click, text.submit], work.search, [picture, text, *narrowed], results, **on)
         ask_button.click(work.ask, [picture, text, *narrowed], results, **on)
         more.click(work.more, [chosen, *narrowed], results, **on)
-        first.select(work.choose, [found, words], detailed, **on)
-        second.select(work.choose, [found_beside, words], detailed, **on)
-        answer.click(work.cited, [found, words], detailed, **on)
+        for chosen_by in (
+            first.select(work.choose, [found, words], detailed, **on),
+            second.select(work.choose, [found_beside, words], detailed, **on),
+            answer.click(work.cited, [found, words], detailed, **on),
+        ):
+            chosen_by.then(None, js=_SHOW_DETAILS)
     page.queue(default_concurrency_limit=8, max_size=100)
     return page
 
@@ -202,7 +207,9 @@ class _Work:
             )
             for one in stream:
                 if isinstance(one, Answer):
-                    gallery = gr.update(value=self._pictures(one.results), label="Images that the answer is from")
+                    gallery = gr.update(
+                        value=self._pictures(one.results), label="Images that the answer is from", columns=4
+                    )
                     yield ("", views.answer(one), gallery, _hidden(), one.results, (), words, gr.update(visible=False))
                 else:
                     said += one

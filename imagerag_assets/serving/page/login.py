@@ -13,7 +13,7 @@ from typing import Annotated
 
 import anyio.to_thread
 from fastapi import FastAPI, Form, HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from imagerag_assets.project import Project
 from imagerag_assets.serving.api import keys
@@ -78,9 +78,7 @@ def add_login(app: FastAPI, sessions: Sessions) -> None:
         return _form("")
 
     @app.post("/login", include_in_schema=False)
-    async def post_login(
-        request: Request, key: Annotated[str, Form(max_length=200)]
-    ) -> HTMLResponse | RedirectResponse:
+    async def post_login(request: Request, key: Annotated[str, Form(max_length=200)]) -> Response:
         name = await anyio.to_thread.run_sync(sessions.begin, key.strip())
         if name is None:
             return _form("This key is unknown, was revoked, or may not read.", 401)

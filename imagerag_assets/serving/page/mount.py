@@ -42,9 +42,11 @@ _API_FILES = (
 
 def mount_page(app: FastAPI, project: Project) -> None:
     """Mount the page. Gradio is imported here: it takes seconds, which only a server has."""
-    # Both before the import, which reads them.
+    # Before the import, which reads them.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Pictures that people look for lie there for an hour; by default it is a folder that the whole machine shares.
+    os.environ["GRADIO_TEMP_DIR"] = str(project.settings.data_path / "page")
     import gradio as gr
 
     from imagerag_assets.serving.page.blocks import make_page, theme
