@@ -25,6 +25,8 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'",
     "Cache-Control": "no-store",
+    # With the API's no-referrer a browser would send the form as if from nowhere.
+    "Referrer-Policy": "same-origin",
 }
 _STYLE = (
     "body{font:16px system-ui,sans-serif;max-width:26rem;margin:15vh auto;padding:0 1rem;color:#1c2430}"

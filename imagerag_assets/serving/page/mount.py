@@ -83,7 +83,7 @@ def _is_of_page(path: str) -> bool:
 
 
 class _Policy:
-    """ASGI middleware: the content security policy of the page's answers."""
+    """ASGI middleware: what a browser may do with the page's answers."""
 
     def __init__(self, app: ASGIApp, **_options: Any) -> None:
         self._app = app
@@ -91,7 +91,10 @@ class _Policy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Content-Security-Policy"] = _POLICY
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = _POLICY
+                # With the API's no-referrer a browser would send the form to sign out as if from nowhere.
+                headers["Referrer-Policy"] = "same-origin"
             await send(message)
 
         await self._app(scope, receive, with_policy)
