@@ -8,6 +8,8 @@ from decimal import Decimal
 
 from imagerag_assets.retrieval.search import Result
 
+NOTHING = "The images do not answer this: nothing that was found is good enough."
+
 Box = tuple[int, int, int, int]
 
 
@@ -27,8 +29,9 @@ class Answer:
     """An answer to one question.
 
     `refused`: the images do not answer it, and the text says so. `uncited`: the text names no image that it is from, so
-    nobody can check it. `notes` are what a reader should know besides, such as a citation that was removed. Tokens,
-    `usd` and `model` are None where no language model was asked, `usd` also where the model has no known price.
+    nobody can check it. `notes` are what a reader should know besides, such as a citation that was removed. `model`,
+    `prompt`, tokens and `usd` are None where no language model was asked, `usd` also where the model has no known
+    price.
     """
 
     question: str
@@ -41,6 +44,8 @@ class Answer:
     uncited: bool = False
     notes: tuple[str, ...] = ()
     model: str | None = None
+    prompt: str | None = None
+    """A digest of what the model was told, without the data."""
     tokens_in: int | None = None
     tokens_out: int | None = None
     usd: Decimal | None = None

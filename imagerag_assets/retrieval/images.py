@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.errors import AmbiguousImageError, ItemError, QueryError, UnknownImageError
+from imagerag_assets.errors import AmbiguousImageError, QueryError, UnknownImageError
 from imagerag_assets.images.contents import Place, read_content
 from imagerag_assets.images.decode import decode
 from imagerag_assets.project import Project
@@ -163,28 +163,34 @@ def thumbnail_of(connection: Connection, content: str) -> tuple[bytes, str]:
 def tile_of(connection: Connection, project: Project, content: str, box: Sequence[int]) -> Image.Image:
     """The pixels of `box` (x0, y0, x1, y1) of an image, upright RGB and in full size, from its file.
 
-    Raises `UnknownImageError` for a content that no present file has, `QueryError` for a box that is not inside the
-    image, `ItemError` when the file is gone, has changed or does not decode any more.
+    Raises like `picture_of`, and `QueryError` for a box that is not inside the image.
+    """
+    size = connection.execute("select width, height from contents where content = %s", (content,)).fetchone()
+    if size is not None:
+        _require_inside(box, *size)
+    return picture_of(connection, project, content).crop((box[0], box[1], box[2], box[3]))
+
+
+def picture_of(connection: Connection, project: Project, content: str) -> Image.Image:
+    """The pixels of an image, upright RGB and in full size, from its file.
+
+    Raises `UnknownImageError` for a content that no present file has, `ItemError` when the file is gone, has changed or
+    does not decode any more.
     """
     rows = connection.execute(
-        "select c.width, c.height, r.collection, r.uri, r.file, r.page from contents c join raw_images r "
-        "using (content) where c.content = %s and r.removed_at is null order by r.collection, r.uri",
+        "select r.collection, r.uri, r.file, r.page from contents c join raw_images r using (content) "
+        "where c.content = %s and r.removed_at is null order by r.collection, r.uri",
         (content,),
     ).fetchall()
     # A collection that the settings no longer name cannot be read.
     known = {one.name for one in project.settings.collections}
-    places = [row for row in rows if row[2] in known]
-    if not places:
+    place = next((Place(*row) for row in rows if row[0] in known), None)
+    if place is None:
         raise UnknownImageError(f"No present file holds the image {content[:64]!r}.")
-    width, height, collection, uri, file, page = places[0]
-    _require_inside(box, width, height)
     limits = project.settings.limits
-    data = read_content(project.source(collection), Place(collection, uri, file, page), content, limits.max_bytes)
+    data = read_content(project.source(place.collection), place, content, limits.max_bytes)
     # A present content was decoded once in a process of its own before anything else did.
-    image = decode(data, limits, page or 1).image
-    if image.size != (width, height):
-        raise ItemError("changed", f"{uri} decodes to another size than it did; run raw_images again.")
-    return image.crop((box[0], box[1], box[2], box[3]))
+    return decode(data, limits, place.page or 1).image
 
 
 def _require_inside(box: Sequence[int], width: int, height: int) -> None:

@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 
 # Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
 _K1, _B = 1.2, 0.75
-SEARCH_VERSION = 3
+SEARCH_VERSION = 4
 """Raise it when the same index would give other rankings."""
 _BACKGROUND = 500
 """Images that stand for those which no leg found, in a leg's mean over the collection."""
 _EXACT_ROWS = 5_000
 """Up to so many images in the filter an exact scan is faster than an index scan and right by construction."""
 _MAXIMUM_TERMS = 64
+_WORDS_SHARE = 0.7
+"""Of the words in a query of words and picture: what they say is what is to be different (docs/fusion.md)."""
 LONGEST_TEXT = 50_000
 """Characters of a query. Models read a few hundred words of it; what is longer is no question."""
 # Lone surrogates are no text either: a tokenizer cannot encode them.
@@ -109,9 +111,9 @@ class EncodedQuery:
 def encode_query(project: Project, query: Query, method: Method = "hybrid") -> EncodedQuery:
     """What the method's legs need of a query: no model is touched that has no leg to serve.
 
-    Words and picture together are the direction between their two vectors. Control characters part words. Raises
-    `QueryError` for a query that holds nothing, too much, or two pictures, and `UnknownImageError` or
-    `AmbiguousImageError` for an `image_id` that is not one indexed image.
+    Words and picture together are a direction between their two vectors for `clip`; the other legs have the words.
+    Control characters part words. Raises `QueryError` for a query that holds nothing, too much, or two pictures, and
+    `UnknownImageError` or `AmbiguousImageError` for an `image_id` that is not one indexed image.
     """
     _require_sense(query)
     words = _CONTROL.sub(" ", query.text).strip()
@@ -165,16 +167,18 @@ def _indexed(project: Project, id: str) -> _Example:  # noqa: A002
 def _clip_vector(
     project: Project, words: str, image: Image.Image | None, example: _Example | None
 ) -> FloatArray | None:
-    vectors = [example.vector] if example else []
-    if words:
-        vectors.append(project.dual_encoder().encode_texts([words])[0])
+    picture: FloatArray | None = example.vector if example else None
     if image is not None:
         encoder = project.dual_encoder()
-        vectors.append(encoder.encode_images([shrink(image.copy(), 2 * (encoder.image_size or 224))])[0])
-    if not vectors:
-        return None
-    total = np.sum(vectors, axis=0)
-    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), dtype=np.float32)
+        picture = encoder.encode_images([shrink(image.copy(), 2 * (encoder.image_size or 224))])[0]
+    if not words:
+        return picture
+    said = project.dual_encoder().encode_texts([words])[0]
+    if picture is None:
+        return said
+    total = _WORDS_SHARE * said + (1 - _WORDS_SHARE) * picture
+    unit: FloatArray = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
+    return unit
 
 
 def search(

@@ -43,6 +43,15 @@ class Request:
         return next(dict(part["image_url"]) for part in self.body["messages"][1]["content"] if part["type"] != "text")
 
     @property
+    def texts(self) -> str:
+        """All texts of the user's first message."""
+        return "\n".join(str(part["text"]) for part in self.body["messages"][1]["content"] if part["type"] == "text")
+
+    @property
+    def image_urls(self) -> list[dict[str, Any]]:
+        return [dict(part["image_url"]) for part in self.body["messages"][1]["content"] if part["type"] != "text"]
+
+    @property
     def is_repair(self) -> bool:
         return len(self.body["messages"]) > 2
 
@@ -75,6 +84,19 @@ def answer(
         "choices": [{"index": 0, "message": message, "finish_reason": reason}],
     }  # fmt: skip
     return Response(body=body, **more)
+
+
+def streamed(*pieces: str, tokens: tuple[int, int] = (1000, 100), reason: str = "stop", **more: Any) -> Response:
+    """A completion as events, one for each piece, with the count of tokens at the end; `more` goes to the Response."""
+
+    def event(choices: list[dict[str, Any]], **rest: Any) -> str:
+        chunk = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": choices, **rest}
+        return f"data: {json.dumps(chunk)}\n\n"
+
+    events = [event([{"index": 0, "delta": {"content": piece}, "finish_reason": None}]) for piece in pieces]
+    events.append(event([{"index": 0, "delta": {}, "finish_reason": reason}]))
+    events.append(event([], usage={"prompt_tokens": tokens[0], "completion_tokens": tokens[1]}))
+    return Response(body="".join(events) + "data: [DONE]\n\n", content_type="text/event-stream", **more)
 
 
 def fails(status: int, message: str = "no", code: str | None = None, **headers: str) -> Response:

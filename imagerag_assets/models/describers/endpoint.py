@@ -34,7 +34,7 @@ from imagerag_assets.settings import Describer
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_TRIES: Mapping[Outcome, int] = {"rate_limited": 8, "server_error": 4, "timeout": 3, "broken": 4}
+TRIES: Mapping[Outcome, int] = {"rate_limited": 8, "server_error": 4, "timeout": 3, "broken": 4}
 """How often one request is sent before it counts as the image's failure. A rate limit only means later."""
 _REPAIRABLE = ("invalid", "empty", "cut_off")
 _FIRST_WAIT_SECONDS = 0.5
@@ -61,7 +61,7 @@ class EndpointDescriber:
         self._settings = settings
         self._preset = PRESETS[settings.preset]
         self._model = settings.model or ""
-        self._where = settings.base_url or self._preset.base_url or ""
+        self._where = address(settings)
         self._key = endpoint_key(settings)
         self._ledger = ledger
         self._pace = Pace(settings.concurrency, settings.requests_per_minute)
@@ -144,10 +144,10 @@ class EndpointDescriber:
                 await put(Reply(subject, call, answered.description))
                 return
             tries[call.outcome] += 1
-            if tries[call.outcome] < _TRIES.get(call.outcome, 0):
+            if tries[call.outcome] < TRIES.get(call.outcome, 0):
                 await put(Reply(subject, call))
                 # After a rate limit the pace makes all wait.
-                await asyncio.sleep(0 if call.outcome == "rate_limited" else _back_off(tries[call.outcome]))
+                await asyncio.sleep(0 if call.outcome == "rate_limited" else back_off(tries[call.outcome]))
             elif call.outcome in _REPAIRABLE and not repairing:
                 await put(Reply(subject, call))
                 repairing = True
@@ -171,7 +171,7 @@ class EndpointDescriber:
             cost = self._cost(tokens, fault)
             reservation.cost = cost if cost is not None or self._preset.price_provider else Decimal()
             if fault and (fault.outcome == "rate_limited" or fault.wait_seconds is not None):
-                wait = _back_off(attempt) if fault.wait_seconds is None else fault.wait_seconds
+                wait = back_off(attempt) if fault.wait_seconds is None else fault.wait_seconds
                 self._pace.slow_down(started, min(wait, LONGEST_WAIT_SECONDS))
             outcome: Outcome = fault.outcome if fault else "ok"
             call = Call(self._settings.preset, self._model, attempt, outcome, tokens, cost, latency)
@@ -187,7 +187,7 @@ class EndpointDescriber:
             if "json" not in response.headers.get("content-type", ""):
                 message = "it answers with no JSON; the address probably lacks its path, such as /v1"
                 return "", Fault("not_the_protocol", message), Tokens()
-            read = _content(json.loads(response.content), self._clean)
+            read = read_completion(json.loads(response.content), self._clean)
         except (OpenAIError, TimeoutError, json.JSONDecodeError, UnicodeDecodeError) as error:
             return "", explain(error, self._clean), Tokens()
         self._pace.succeeded(response.headers, read[2].sent or 0)
@@ -195,17 +195,7 @@ class EndpointDescriber:
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
-            from openai import AsyncOpenAI, Timeout
-
-            timeout = self._settings.timeout_seconds
-            self._client = AsyncOpenAI(
-                # The SDK insists on a key; servers that need none ignore it.
-                api_key=self._key or "none",
-                base_url=self._where,
-                timeout=Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
-                # Retries are ours: each is a row, is paced, and is paid from the budget.
-                max_retries=0,
-            )
+            self._client = open_client(self._settings, self._key)
         return self._client
 
     def _messages(self, subject: Subject, picture: SentPicture) -> Messages:
@@ -250,6 +240,25 @@ class EndpointDescriber:
         return text.replace(self._key, "***") if self._key else text
 
 
+def open_client(settings: Describer, key: str | None) -> AsyncOpenAI:
+    """A client of the settings' server. Nothing is sent yet."""
+    from openai import AsyncOpenAI, Timeout
+
+    return AsyncOpenAI(
+        # The SDK insists on a key; servers that need none ignore it.
+        api_key=key or "none",
+        base_url=address(settings),
+        timeout=Timeout(settings.timeout_seconds, connect=min(settings.timeout_seconds, _CONNECT_SECONDS)),
+        # Retries are ours: each is a row, is paced, and is paid from the budget.
+        max_retries=0,
+    )
+
+
+def address(settings: Describer) -> str:
+    """Where the settings' server is."""
+    return settings.base_url or PRESETS[settings.preset].base_url or ""
+
+
 def endpoint_key(settings: Describer) -> str | None:
     """The key from the environment; None for a server that needs none.
 
@@ -261,13 +270,13 @@ def endpoint_key(settings: Describer) -> str | None:
     key = os.environ.get(name, "").strip()
     if not key:
         raise ModelError(
-            f"models.describer: the environment variable {name} with the key for {settings.preset} is not set. "
-            "Set it where Imagerag runs, or name another variable in models.describer.key_env."
+            f"{settings.setting}: the environment variable {name} with the key for {settings.preset} is not set. "
+            f"Set it where Imagerag runs, or name another variable in {settings.setting}.key_env."
         )
     if not (key.isascii() and key.isprintable() and " " not in key):
         # The HTTP library would refuse it with a message that quotes it.
         raise ModelError(
-            f"models.describer: what the environment variable {name} holds cannot be a key: it has spaces, line ends "
+            f"{settings.setting}: what the environment variable {name} holds cannot be a key: it has spaces, line ends "
             "or characters outside ASCII. Set it again."
         )
     return key
@@ -302,7 +311,7 @@ def _checked(answered: _Answered, repairing: bool) -> _Answered:
     return replace(answered, call=replace(answered.call, outcome=outcome), description=description)
 
 
-def _content(body: Any, clean: Callable[[str], str]) -> tuple[str, Fault | None, Tokens]:
+def read_completion(body: Any, clean: Callable[[str], str]) -> tuple[str, Fault | None, Tokens]:
     """(text, what is wrong, tokens) of a response's JSON. Servers differ in what they leave out."""
     usage = _part(body, "usage")
     cached = _number(_part(usage, "prompt_tokens_details"), "cached_tokens")
@@ -346,6 +355,6 @@ def _repair(text: str, fault: Fault) -> Messages:
     ]
 
 
-def _back_off(tries: int) -> float:
+def back_off(tries: int) -> float:
     """Seconds before the next try: doubling, with jitter, so that callers do not come back together."""
     return float(_FIRST_WAIT_SECONDS * 2 ** (min(tries, 6) - 1) * random.uniform(0.5, 1.0))  # noqa: S311

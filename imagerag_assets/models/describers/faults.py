@@ -55,7 +55,7 @@ def explain(error: Exception, clean: Callable[[str], str]) -> Fault:
     return Fault("broken", clean(f"{kind}: {causes[-1]}")[:_MESSAGE_LIMIT])
 
 
-def final_error(fault: Fault, where: str, model: str) -> ImageragError:
+def final_error(fault: Fault, where: str, model: str, setting: str = "models.describer") -> ImageragError:
     """The error of an image, or of the whole run, that a fault ends in. `where` is the endpoint's address."""
     outcome, said = fault.outcome, fault.message
     if outcome in _OUR_FAULT:
@@ -70,13 +70,13 @@ def final_error(fault: Fault, where: str, model: str) -> ImageragError:
         "for.",
         "no_credit": f"has no credit or quota left for this key: {said} Top it up, or run again later: what was "
         "described is kept.",
-        "unknown_model": f"does not know the model {model}: {said} Correct models.describer.model or its base_url.",
-        "unreachable": f"cannot be reached: {said}. Start the server, or correct models.describer.base_url.",
+        "unknown_model": f"does not know the model {model}: {said} Correct {setting}.model or its base_url.",
+        "unreachable": f"cannot be reached: {said}. Start the server, or correct {setting}.base_url.",
         "certificate": f"has a certificate that is not trusted: {said}. Correct the address, or set SSL_CERT_FILE to "
         "the certificates of your network.",
         "not_the_protocol": f"does not speak the OpenAI protocol: {said}.",
     }[outcome]
-    return ModelError(f"models.describer: {where} {told}")
+    return ModelError(f"{setting}: {where} {told}")
 
 
 def _of_status(status: int, code: str, message: str, wait: float | None) -> Outcome:

@@ -29,8 +29,8 @@ def prompt_digest() -> str:
 def data_message(context: str, ocr: str) -> str:
     """What is known of one image, as data: no word of it can close its tag or begin another."""
     return (
-        f"<collection>{_as_data(context)}</collection>\n"
-        f"<ocr_text>{_as_data(ocr[:_OCR_LIMIT])}</ocr_text>\n"
+        f"<collection>{as_data(context)}</collection>\n"
+        f"<ocr_text>{as_data(ocr[:_OCR_LIMIT])}</ocr_text>\n"
         "Describe the image."
     )
 
@@ -43,6 +43,6 @@ def repair_message(fault: str) -> str:
     )
 
 
-def _as_data(text: str) -> str:
+def as_data(text: str) -> str:
     """A JSON string in which angle brackets are escaped too."""
     return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")

@@ -28,6 +28,8 @@ T = TypeVar("T")
 _log = logging.getLogger("imagerag.api")
 # As many as the pool has connections: more would only wait there.
 _THREADS = 8
+# These wait for a language model and need a connection now and then.
+_ANSWER_THREADS = 32
 Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
     Security(HTTPBearer(auto_error=False, description="A key of `imagerag keys create`.")),
@@ -48,22 +50,18 @@ class Door:
         """Why the models are not warm; empty once they are."""
         self._buckets = TokenBuckets(project.settings.serving.requests_per_minute)
         self._threads = CapacityLimiter(_THREADS)
+        self._answer_threads = CapacityLimiter(_ANSWER_THREADS)
 
-    async def in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
+    async def in_thread(self, work: Callable[[], T]) -> T:
         """Run what blocks, such as the domain, beside the event loop.
 
-        Raises a 503 `ProblemError` when it takes longer than `seconds` (the settings' unless given); the thread is left
-        to its end.
+        Raises a 503 `ProblemError` after serving.timeout_seconds; the thread is left to its end.
         """
-        limit = seconds or self.project.settings.serving.timeout_seconds
-        with anyio.move_on_after(limit):
-            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
-        raise ProblemError(
-            503,
-            "timeout",
-            f"This took more than {limit:g} s. Try again, or ask for less.",
-            headers={"Retry-After": "5"},
-        )
+        return await _within(self.project.settings.serving.timeout_seconds, work, self._threads)
+
+    async def answer_in_thread(self, work: Callable[[], T]) -> T:
+        """The same for a piece of an answer: a slow language model must not keep searches waiting for a thread."""
+        return await _within(self.project.settings.serving.answer_timeout_seconds, work, self._answer_threads)
 
     def require(self, *scopes: Scope) -> Callable[..., Awaitable[None]]:
         """A dependency that lets in keys with any of the scopes, as often as they may come."""
@@ -139,3 +137,10 @@ class Door:
         except Exception:  # noqa: BLE001
             self.warmth = "The models cannot be loaded. The server's log has more."
             _log.exception("The models cannot be loaded")
+
+
+async def _within(seconds: float, work: Callable[[], T], threads: CapacityLimiter) -> T:
+    with anyio.move_on_after(seconds):
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
+    told = f"This took more than {seconds:g} s. Try again, or ask for less."
+    raise ProblemError(503, "timeout", told, headers={"Retry-After": "5"})

@@ -62,6 +62,7 @@ def invalid_request(error: ValidationError) -> ProblemError:
 
 
 _RETRY = {"Retry-After": "5"}
+_PASSING = frozenset({"database", "source", "decoder"})
 # The first class that an error is of decides.
 _KNOWN: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.NoLiveIndexError, 409, "no-live-index"),
@@ -85,6 +86,8 @@ def as_problem(error: Exception) -> ProblemError:
         return error
     if isinstance(error, ValidationError):
         return invalid_request(error)
+    if isinstance(error, errors.ServiceError) or getattr(error, "reason", "") == "invalid_answer":
+        return ProblemError(503, "answerer", f"The language model gave no answer: {error}", headers=_RETRY)
     if isinstance(error, errors.ItemError):
         # A file that was sent is looked at elsewhere: this is one of a collection.
         return ProblemError(409, "image-unavailable", f"The image's file cannot be used now: {error}")
@@ -92,7 +95,7 @@ def as_problem(error: Exception) -> ProblemError:
         return ProblemError(503, "database", "The database does not answer. Try again.", headers=_RETRY)
     for kind, status, name in _KNOWN:
         if isinstance(error, kind):
-            return ProblemError(status, name, str(error), headers=_RETRY if status == 503 else None)
+            return ProblemError(status, name, str(error), headers=_RETRY if name in _PASSING else None)
     _log.error("Unexpected %s", type(error).__name__, exc_info=error)
     return ProblemError(500, "unexpected", "Something went wrong that should not. The server's log has more.")
 

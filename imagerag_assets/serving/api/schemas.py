@@ -122,6 +122,7 @@ class AnswerOut(_Answered):
     uncited: bool = Field(description="The text names no image that it is from")
     notes: list[str] = Field(description="What a reader should know besides")
     model: str | None
+    prompt: str | None = Field(description="A digest of what the model was told, without the data")
     tokens_in: int | None
     tokens_out: int | None
     usd: float | None = Field(description="What it cost; null where no model was asked or its price is unknown")

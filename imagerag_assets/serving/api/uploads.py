@@ -119,15 +119,8 @@ def _told(connection: Connection, row: _Row, *, known_before: bool) -> Upload:
 def _status(connection: Connection, row: _Row) -> tuple[UploadStatus, str]:
     values = {"collection": row.collection, "uri": row.uri, "contents": row.contents}
     live = generations.find_live(connection)
-    if (
-        live
-        and connection.execute(
-            sql.SQL("select 1 from {} where collection = %(collection)s and content = any(%(contents)s) limit 1").format(
-                live.table("images")
-            ),
-            values,
-        ).fetchone()
-    ):
+    found = "select 1 from {} where collection = %(collection)s and content = any(%(contents)s) limit 1"
+    if live and connection.execute(sql.SQL(found).format(live.table("images")), values).fetchone():
         return "indexed", ""
     quarantined = connection.execute(
         "select reason || ': ' || message from quarantine where collection = %(collection)s and file = %(uri)s "

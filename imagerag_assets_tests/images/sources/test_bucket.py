@@ -17,6 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from imagerag_assets.errors import ItemError, SourceError
 from imagerag_assets.images.sources import ListedFile, open_source
+from imagerag_assets.images.sources.writing import put_file
 from imagerag_assets.settings import Collection, Settings
 from imagerag_assets_tests.images.sources.many_keys import many_keys
 
@@ -81,6 +82,16 @@ def test_reading_gives_the_version_that_the_listing_shows(s3: Any) -> None:
     assert (read.data, read.version) == (b"pixels", file.version)
     put(s3, "shop/a.jpg", b"other")
     assert source.read(file.uri, 100).version != file.version
+
+
+def test_a_file_that_is_put_into_the_bucket_is_listed_and_read(s3: Any) -> None:
+    collection = Collection(name="shop", source="s3://photos/shop")
+    put_file(Settings(), collection, "uploads/a.png", b"picture")
+    assert set(listed()) == {"uploads/a.png"}
+    assert source_of().read("uploads/a.png", 100).data == b"picture"
+    gone = Collection(name="shop", source="s3://no-such-bucket/shop")
+    with pytest.raises(SourceError, match="cannot be written to"):
+        put_file(Settings(), gone, "uploads/a.png", b"picture")
 
 
 KEYS = [

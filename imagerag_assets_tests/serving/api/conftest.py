@@ -33,6 +33,6 @@ def shop(make_shared_project: Callable[..., Project], tmp_path_factory: pytest.T
 @pytest.fixture(scope="module")
 def api(shop: Project) -> Iterator[httpx.Client]:
     """A client that may do everything."""
-    with serving(shop, "read", "write") as client:
+    with serving(shop, "read", "write", warm=True) as client:
         wait_until_ready(client)
         yield client

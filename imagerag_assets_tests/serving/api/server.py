@@ -17,9 +17,15 @@ from imagerag_assets.serving.api.app import create_app
 
 
 @contextmanager
-def serving(project: Project, *scopes: str) -> Iterator[httpx.Client]:
-    """A client of the project's API with a key of these scopes; without any it sends no key."""
-    server = uvicorn.Server(uvicorn.Config(create_app(project), port=0, log_config=None, access_log=False))
+def serving(project: Project, *scopes: str, warm: bool = False) -> Iterator[httpx.Client]:
+    """A client of the project's API with a key of these scopes; without any it sends no key.
+
+    Models are loaded when they are first needed; `warm`: by the server, when it starts.
+    """
+    config = uvicorn.Config(
+        create_app(project), port=0, log_config=None, access_log=False, lifespan="on" if warm else "off"
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

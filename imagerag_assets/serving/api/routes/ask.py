@@ -56,13 +56,12 @@ def ask_routes(door: Door) -> APIRouter:
     async def post_ask(request: Request) -> Response:
         body = await read_json(request, AskRequest, settings)
         require_length(body.values.question, "question", settings)
-        seconds = settings.serving.answer_timeout_seconds
         if _wants_json(request.headers.get("accept", "")):
-            answer = await door.in_thread(lambda: _last(_stream(door, body)), seconds)
+            answer = await door.answer_in_thread(lambda: _last(_stream(door, body)))
             return Response(AnswerOut.model_validate(answer).model_dump_json(), media_type="application/json")
         # What is wrong from the start has a status of its own: the stream begins when there is something to send.
-        stream, first = await door.in_thread(lambda: _begun(door, body), seconds)
-        events = _events(door, stream, first, seconds, request_id_of(request.scope))
+        stream, first = await door.answer_in_thread(lambda: _begun(door, body))
+        events = _events(door, stream, first, request_id_of(request.scope))
         return EventSourceResponse(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     return router
@@ -89,13 +88,11 @@ def _last(pieces: Iterator[_Piece]) -> _Piece:
     return last
 
 
-async def _events(
-    door: Door, stream: Iterator[_Piece], piece: _Piece | None, seconds: float, request_id: str
-) -> AsyncIterator[bytes]:
+async def _events(door: Door, stream: Iterator[_Piece], piece: _Piece | None, request_id: str) -> AsyncIterator[bytes]:
     try:
         while piece is not None:
             yield _event(piece)
-            piece = await door.in_thread(lambda: next(stream, None), seconds)
+            piece = await door.answer_in_thread(lambda: next(stream, None))
     # The status is sent: whatever happens now can only be told as an event.
     except Exception as error:  # noqa: BLE001
         problem = problem_of(as_problem(error), request_id)
