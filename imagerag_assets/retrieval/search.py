@@ -173,7 +173,7 @@ def _clip_vector(
         picture = encoder.encode_images([shrink(image.copy(), 2 * (encoder.image_size or 224))])[0]
     if not words:
         return picture
-    said = project.dual_encoder().encode_texts([words])[0]
+    said: FloatArray = project.dual_encoder().encode_texts([words])[0]
     if picture is None:
         return said
     total = _WORDS_SHARE * said + (1 - _WORDS_SHARE) * picture

@@ -215,15 +215,17 @@ def endpoints(project: Project) -> Iterator[Finding]:
     from imagerag_assets.models.describers.endpoint import endpoint_key
     from imagerag_assets.models.describers.presets import PRESETS
 
-    describer = project.settings.models.describer
-    if describer.kind != "endpoint":
-        return
-    try:
-        key = endpoint_key(describer)
-    except ImageragError as error:
-        yield Finding("describer", "fail", str(error))
-        return
-    yield reach("describer", describer.base_url or PRESETS[describer.preset].base_url or "", key)
+    named = project.settings.models
+    used = {"describer": named.describer, "answerer": named.answerer}
+    for name, endpoint in used.items():
+        if endpoint is None or endpoint.kind != "endpoint":
+            continue
+        try:
+            key = endpoint_key(endpoint)
+        except ImageragError as error:
+            yield Finding(name, "fail", str(error))
+        else:
+            yield reach(name, endpoint.base_url or PRESETS[endpoint.preset].base_url or "", key)
 
 
 def reach(name: str, address: str, key: str | None) -> Finding:

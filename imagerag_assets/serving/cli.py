@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from imagerag_assets.errors import ImageragError
+from imagerag_assets.errors import ImageragError, QueryError
 from imagerag_assets.methods import Method
 from imagerag_assets.serving import duplicates, keys
 from imagerag_assets.serving.agents.command import mcp
+from imagerag_assets.serving.asking import LIKE_HELP, ask, read_picture
 from imagerag_assets.serving.doctor import doctor
 from imagerag_assets.serving.serve import serve
 from imagerag_assets.serving.show import show
@@ -35,7 +36,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip
-for door in (status, doctor, show, serve, mcp):
+for door in (ask, status, doctor, show, serve, mcp):
     app.command()(door)
 app.add_typer(keys.app, name="keys")
 app.add_typer(duplicates.app, name="duplicates")
@@ -117,6 +118,7 @@ def metrics(
 def search(
     text: Annotated[str, typer.Argument(help="What to look for.")] = "",
     image: Annotated[Path | None, typer.Option(help="A picture to look for, alone or with the text.")] = None,
+    like: Annotated[str, typer.Option(help=LIKE_HELP)] = "",
     method: Annotated[Method, typer.Option(help="The leg to search by, or how to fuse them.")] = "hybrid",
     collection: Annotated[list[str] | None, typer.Option(help="Only in these collections.")] = None,
     where: Annotated[
@@ -130,25 +132,16 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Search the live index by words, by a picture, or by both. Exit code 3: nothing found, or nothing good enough."""
-    from imagerag_assets.errors import ItemError, SettingsError
-    from imagerag_assets.images.decode import decode
     from imagerag_assets.retrieval.filters import parse_conditions
     from imagerag_assets.retrieval.search import Query, nothing_good_enough
     from imagerag_assets.retrieval.search import search as run
 
-    if not text.strip() and image is None:
-        raise SettingsError("Nothing to look for: give a text, or --image with a picture.")
+    if not (text.strip() or image or like):
+        raise QueryError("Nothing to look for: give a text, or --image with a picture, or --like with an image's id.")
     project = _project(settings)
-    picture = None
-    if image is not None:
-        if not image.is_file():
-            raise SettingsError(f"--image: there is no file {image}.")
-        try:
-            picture = decode(image.read_bytes(), project.settings.limits).image
-        except ItemError as error:
-            raise SettingsError(f"--image: {image} cannot be used: {error}") from None
+    picture = read_picture(project, image) if image else None
     found = run(
-        project, Query(text, picture), method=method, collections=tuple(collection or ()),
+        project, Query(text, picture, like), method=method, collections=tuple(collection or ()),
         where=parse_conditions(where or ()), limit=limit, offset=offset, exact=exact,
     )  # fmt: skip
     threshold = project.settings.index.relevance

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import log
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import numpy as np
 import pytest
 from psycopg import sql
 
-from imagerag_assets.errors import NoLiveIndexError, SettingsError
+from imagerag_assets.errors import NoLiveIndexError, QueryError, SettingsError
 from imagerag_assets.methods import METHODS, Method
+from imagerag_assets.models.dual_encoder import DualEncoder
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.search import Query, Result, search
@@ -373,3 +376,68 @@ def test_a_large_index_is_scanned_by_hnsw_and_finds_nearly_what_an_exact_scan_do
         shared = sum(len(set(one) & set(other)) for one, other in zip(found, expected, strict=True))
         assert all(len(one) == 10 for one in found)
         assert shared >= 0.8 * 10 * len(queries)
+
+
+def test_an_indexed_image_finds_what_is_like_it_and_neither_itself_nor_its_duplicates(shop: Project) -> None:
+    pictures = [
+        Picture("a.png"), Picture("b.png", canonical="a.png"), Picture("c.png", "red mug"), Picture("d.png"),
+    ]  # fmt: skip
+    build(shop, pictures)
+    expected = {one.uri: best_tile(one, pictures[0].tile_vectors()[0])[0] for one in pictures[2:]}
+    encoded, read = DualEncoder.images_encoded, DualEncoder.texts_encoded
+    for name in ("shop/a.png", content_of("a.png"), content_of("a.png")[:12]):
+        found = search(shop, Query(image_id=name), method="clip")
+        assert {one.uri: one.score for one in found} == pytest.approx(expected, abs=1e-5)
+    assert (DualEncoder.images_encoded, DualEncoder.texts_encoded) == (encoded, read)
+    # With words beside it the lexical leg counts, too.
+    found = search(shop, Query("red mug", image_id="a.png"))
+    assert found[0].uri == "c.png"
+    assert {"clip", "description", "text"} == set(found[0].legs)
+
+
+def test_an_image_that_is_not_in_the_index_is_no_example(shop: Project) -> None:
+    build(shop, [Picture("a.png"), Picture("b.png")])
+    build(shop, [], removed=["b.png"])
+    with pytest.raises(QueryError, match=r"shop/b\.png is not in the live index"):
+        search(shop, Query(image_id="b.png"))
+    with pytest.raises(QueryError, match="Two pictures"):
+        search(shop, Query(image=draw(1), image_id="a.png"))
+
+
+def test_what_cannot_be_searched_is_told(shop: Project) -> None:
+    build(shop, [Picture("a.png")])
+    for query, more, message in (
+        (" \t\n", {}, "Nothing to look for"),
+        ("x" * 100_000, {}, "100,000 characters; at most 50,000"),
+        ("mug", {"limit": 0}, "limit is 1 to 1,000"),
+        ("mug", {"offset": 10_001}, "offset 0 to 10,000"),
+    ):
+        with pytest.raises(QueryError, match=message):
+            search(shop, query, **more)  # type: ignore[arg-type]
+
+
+def test_control_characters_part_words_and_nothing_breaks(shop: Project) -> None:
+    build(shop, [Picture("a.png", "network path"), Picture("b.png", "lamp")])
+    for text in ("network\x00path", "network\x1bpath", "\ud800network\udfff", "\x07" * 50 + "network"):
+        assert names(search(shop, text, method="text")) == ["a.png"]
+        assert search(shop, text)
+
+
+def test_an_address_as_words_asks_no_server(shop: Project) -> None:
+    build(shop, [Picture("a.png", "network path"), Picture("b.png", "lamp")])
+    asked = []
+
+    class Count(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Count) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/network.png"
+        for method in METHODS:
+            search(shop, address, method=method)
+            search(shop, Query(address, image_id="b.png"), method=method)
+        assert names(search(shop, address, method="text")) == ["a.png"]
+        server.shutdown()
+    assert asked == []

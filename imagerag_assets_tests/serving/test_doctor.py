@@ -101,11 +101,14 @@ def test_an_endpoint_is_asked_for_its_models_and_its_key_is_never_shown(
     Thread(target=server.serve_forever, daemon=True).start()
     where = f"http://127.0.0.1:{server.server_port}/v1"
     describer = {"kind": "endpoint", "preset": "openai", "base_url": where, "model": "gpt-4o"}
-    project = make_project({"shop": tmp_path}, models={"describer": describer})
+    answerer = {"preset": "openai", "base_url": where, "model": "gpt-4o"}
+    project = make_project({"shop": tmp_path}, models={"describer": describer, "answerer": answerer})
 
     def look() -> Finding:
-        (found,) = checkup.endpoints(project)
-        assert KEY not in str(found)
+        found, other = checkup.endpoints(project)
+        assert (found.name, other.name) == ("describer", "answerer")
+        assert found.state == other.state
+        assert KEY not in f"{found}{other}"
         return found
 
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
