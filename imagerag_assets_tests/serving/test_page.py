@@ -245,7 +245,8 @@ def test_nothing_was_fetched_by_the_server_either(page: Page, calls_of_the_serve
             const body = {data: [picture, '', [], '', 'clip', 'alone', 3], fn_index: 0, session_hash: 'abc'};
             const headers = {'content-type': 'application/json'};
             await fetch('/gradio_api/queue/join', {method: 'POST', headers, body: JSON.stringify(body)});
-            return await (await fetch('/gradio_api/queue/data?session_hash=abc')).text();
+            const signal = AbortSignal.timeout(10000);
+            return await (await fetch('/gradio_api/queue/data?session_hash=abc', {signal})).text();
         }"""
     )
     assert "Only files of your own are taken" in answer
