@@ -95,7 +95,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> CallToolResult:
 
 def facts(result: CallToolResult) -> dict[str, Any]:
     assert not result.is_error, result.content
-    assert result.structured_content is not None
+    assert isinstance(result.structured_content, dict)
     return result.structured_content
 
 

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import metadata
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -133,7 +134,7 @@ def test_a_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup.metadata, "requires", lambda _name: ["pillow>=12", "no-such-package>=1", "numpy>=99"])
+    monkeypatch.setattr(metadata, "requires", lambda _name: ["pillow>=12", "no-such-package>=1", "numpy>=99"])
     found = checkup.packages()
     assert found.state == "fail"
     assert "no-such-package is missing; numpy" in found.found

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
 
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.search import Query, search
@@ -110,6 +110,10 @@ class Watch:
         if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):
             self.faults.append(f"request: {request.url}")
 
+    def dialog(self, dialog: Dialog) -> None:
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
 
 @contextmanager
 def opened(browser: Browser, origin: str, **options: object) -> Iterator[Page]:
@@ -121,7 +125,7 @@ def opened(browser: Browser, origin: str, **options: object) -> Iterator[Page]:
     page.on("console", watch.console)
     page.on("request", watch.request)
     page.on("pageerror", lambda error: watch.faults.append(f"script: {error}"))
-    page.on("dialog", lambda dialog: (watch.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("dialog", watch.dialog)
     page.goto(origin)
     yield page
     context.close()

@@ -84,7 +84,8 @@ def test_before_the_first_run_every_collection_is_there_with_nothing(make_projec
     assert [(one.stage, one.collection, one.done) for one in told.stages] == [
         ("raw_images", "office", 0), ("raw_images", "shop", 0),
     ]  # fmt: skip
-    assert told.generations == told.scans == ()
+    assert told.generations == ()
+    assert told.scans == ()
     assert told.evaluation is None
 
 

@@ -72,7 +72,8 @@ def make_page(project: Project, sessions: Sessions | None) -> gr.Blocks:
     work = _Work(project, sessions)
     with _Page(
         title="Imagerag", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_SECONDS, _CACHE_SECONDS)
-    ) as page:
+    ) as opened:
+        page: gr.Blocks = opened
         gr.HTML(views.header(signed_in=sessions is not None))
         asked = _query_parts(project)
         status = gr.HTML(elem_id="status")
@@ -90,7 +91,7 @@ def make_page(project: Project, sessions: Sessions | None) -> gr.Blocks:
 
         results = [status, answer, first, second, found, found_beside, words, details]
         detailed = [details, shown, facts, chosen]
-        on = {"api_visibility": "private", "show_progress": "minimal"}
+        on: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
         picture, text, *narrowed, search_button, ask_button = asked
         gr.on([search_button.click, text.submit], work.search, [picture, text, *narrowed], results, **on)
         ask_button.click(work.ask, [picture, text, *narrowed], results, **on)
@@ -114,7 +115,7 @@ def _query_parts(project: Project) -> tuple[Any, ...]:
                 image_mode=None, height=200, buttons=[], elem_id="picture",
             )  # fmt: skip
             # The domain decodes it, in a process of its own; Gradio would in this one.
-            picture.preprocess = lambda payload: payload.path if payload else None
+            picture.preprocess = lambda payload: payload.path if payload else None  # type: ignore[method-assign]
         with gr.Column(scale=5, min_width=300):
             text = gr.Textbox(
                 "", label="Words or a question", placeholder="red mug on a wooden table", autofocus=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
@@ -85,7 +84,7 @@ def _is_of_page(path: str) -> bool:
 class _Policy:
     """ASGI middleware: what a browser may do with the page's answers."""
 
-    def __init__(self, app: ASGIApp, **_options: Any) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
