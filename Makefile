@@ -4,19 +4,19 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test dev lint types pytest bench setup system-packages stop clean
+.PHONY: demo test dev lint types pytest bench setup system-packages browser stop clean
 
 demo: setup
 	$(BIN)/imagerag demo
 
-test: setup lint types pytest
+test: setup browser lint types pytest
 
 dev: setup
 	DAGSTER_HOME="$$($(BIN)/python -c '$(INSTANCE)')" && export DAGSTER_HOME && \
 	$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1
 
 # The same instance as that of the command line: $DAGSTER_HOME, or a folder inside data_dir.
-INSTANCE := from imagerag_assets.automation.launch import dagster_home; \
+INSTANCE := from imagerag_assets.automation.instance import dagster_home; \
 	from imagerag_assets.project import open_project; \
 	print(dagster_home(open_project().settings.data_path))
 
@@ -45,6 +45,10 @@ $(VENV)/.installed: pyproject.toml
 
 system-packages:
 	@sh .ci/system-packages
+
+# For the tests of the web page alone.
+browser:
+	@sh .ci/system-packages browser
 
 stop:
 	$(BIN)/imagerag stop

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from imagerag_assets.retrieval.methods import METHODS
+from imagerag_assets.methods import METHODS
 
 from imagerag_assets.errors import SettingsError
 from imagerag_assets.settings import Gate, Ocr, load_settings

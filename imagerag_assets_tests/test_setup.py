@@ -82,36 +82,50 @@ def test_make_dev_uses_the_command_lines_instance_in_a_folder_with_a_space(check
     assert f"home: {checkout / 'my home'}\n" in done.stdout
 
 
-def install_tesseract(folder: Path, system: str, **stand_ins: str) -> subprocess.CompletedProcess[str]:
-    """Run .ci/system-packages on a machine that has these commands and no Tesseract."""
+def install(folder: Path, system: str, *arguments: str, **stand_ins: str) -> subprocess.CompletedProcess[str]:
+    """Run .ci/system-packages on a machine that has these commands, no Tesseract and no browser."""
     for name, text in {"uname": f"echo {system}", "id": "echo 0", "env": 'shift; exec "$@"', **stand_ins}.items():
         script(folder / name.replace("_", "-"), text)
     return subprocess.run(
-        ["/bin/sh", str(ROOT / ".ci" / "system-packages")],
+        ["/bin/sh", str(ROOT / ".ci" / "system-packages"), *arguments],
         env={"PATH": str(folder)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
 def test_apt_that_fails_is_followed_by_what_to_install(tmp_path: Path) -> None:
-    done = install_tesseract(tmp_path, "Linux", apt_get="exit 100")
+    done = install(tmp_path, "Linux", apt_get="exit 100")
     assert done.returncode == 1
     assert "apt-get could not install it" in done.stderr
     assert "sudo apt-get install tesseract-ocr tesseract-ocr-eng tesseract-ocr-fra" in done.stderr
 
 
 def test_old_lists_of_apt_will_do(tmp_path: Path) -> None:
-    done = install_tesseract(tmp_path, "Linux", apt_get='echo "$@" >&2; test "$1" = install')
+    done = install(tmp_path, "Linux", apt_get='echo "$@" >&2; test "$1" = install')
     assert done.returncode == 0
     assert "install -y -qq tesseract-ocr tesseract-ocr-eng tesseract-ocr-fra" in done.stderr
 
 
 def test_on_macos_homebrew_installs_it(tmp_path: Path) -> None:
-    done = install_tesseract(tmp_path, "Darwin", brew='echo "$@"')
+    done = install(tmp_path, "Darwin", brew='echo "$@"')
     assert done.returncode == 0
     assert "install tesseract tesseract-lang" in done.stdout
 
 
 def test_a_machine_with_neither_is_told_what_to_install(tmp_path: Path) -> None:
-    done = install_tesseract(tmp_path, "Darwin")
+    done = install(tmp_path, "Darwin")
     assert done.returncode == 1
     assert "brew install tesseract tesseract-lang" in done.stderr
+
+
+def test_the_browser_of_the_tests_is_installed_when_it_is_asked_for_and_missing(tmp_path: Path) -> None:
+    apt = 'echo "$@" >&2'
+    done = install(tmp_path, "Linux", "browser", apt_get=apt)
+    assert done.returncode == 0
+    assert "install -y -qq chromium" in done.stderr
+    assert "tesseract" not in done.stderr
+    there = install(tmp_path, "Linux", "browser", apt_get=apt, chromium="exit 0")
+    assert (there.returncode, there.stderr) == (0, "")
+    (tmp_path / "chromium").unlink()
+    failed = install(tmp_path, "Linux", "browser", apt_get="exit 100")
+    assert failed.returncode == 1
+    assert "sudo apt-get install chromium" in failed.stderr

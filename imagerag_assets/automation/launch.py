@@ -1,17 +1,16 @@
 """A real run of the graph in this process, recorded in the project's own Dagster instance."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from imagerag_assets.assets.common import ProjectResource
+from imagerag_assets.automation.instance import dagster_home
 from imagerag_assets.automation.jobs import EVERYTHING
 from imagerag_assets.definitions import build_defs
 from imagerag_assets.errors import SettingsError
@@ -50,17 +49,6 @@ class _OwnLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         meta = getattr(record, "dagster_meta", {})
         return str(meta.get("orig_message", record.getMessage()))
-
-
-def dagster_home(data_path: Path) -> Path:
-    """$DAGSTER_HOME, or a folder inside the project's data that is made on first use."""
-    home = Path(os.environ.get("DAGSTER_HOME") or data_path / "dagster_home").absolute()
-    home.mkdir(parents=True, exist_ok=True)
-    file = home / "dagster.yaml"
-    if not file.exists():
-        file.write_bytes((resources.files("imagerag_assets.automation") / "dagster.yaml").read_bytes())
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home
 
 
 def materialize(

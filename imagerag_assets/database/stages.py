@@ -110,6 +110,20 @@ class StageReport:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """How far a stage is with one collection, in items. Each is done, pending or failed, and never two of these.
+
+    `stale` are those of the pending and the failed that have a result, which is out of date.
+    """
+
+    collection: str
+    done: int
+    pending: int
+    failed: int
+    stale: int
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a stage is."""
 
@@ -166,6 +180,32 @@ def run_stage(
         report.pending = _count_pending(connection, stage, chosen)
     report.seconds = time.monotonic() - started
     return report
+
+
+def counts(connection: Connection, stage: Stage) -> list[Counts]:
+    """How far the stage is, by collection. An item of several collections counts in each."""
+    rows = connection.execute(
+        sql.SQL("""
+            select s.collection, count(*) filter (where x.done),
+                   count(*) filter (where not x.done and not x.failed),
+                   count(*) filter (where not x.done and x.failed),
+                   count(*) filter (where not x.done and x.known)
+            from (
+                select c.content,
+                       exists (select from {table} r
+                               where {done} and r.fingerprint = %(fingerprint)s and {current}) as done,
+                       exists (select from {table} r where {done}) as known,
+                       exists (select from stage_failures f where f.stage = %(stage)s and f.item = c.item
+                                 and f.fingerprint = %(fingerprint)s) as failed
+                from ({candidates}) c) x
+            cross join lateral (
+                select distinct r.collection from raw_images r
+                where r.content = x.content and r.removed_at is null) s
+            group by s.collection order by s.collection
+        """).format(**_parts(stage)),
+        _parameters(stage),
+    ).fetchall()
+    return [Counts(*row) for row in rows]
 
 
 def data_version(connection: Connection, stage: Stage) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from imagerag_assets.database.connection import Connection, one_row
+from imagerag_assets.database.stages import Counts
 from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.tokens import terms
 
@@ -17,8 +18,7 @@ DESCRIPTION_WEIGHT = 0.5
 """What a term of the description counts beside one that stands in the image. Descriptions repeat the obvious."""
 
 # One row per image that has vectors of the current model, with a digest of what it is made from.
-_DESIRED = """
-    create temporary table desired on commit drop as
+_READY = """
     select r.collection, r.content, coalesce(d.canonical, r.content) as group_id, r.uris, c.width, c.height,
            coalesce(concat_ws(E'\\n', v.general, array_to_string(v.key_elements, ', ')), '') as description,
            coalesce(v.category, '') as category, coalesce(v.tags, '{}') as tags, coalesce(o.text, '') as ocr,
@@ -56,6 +56,8 @@ _DESIRED = """
       and (e.content is not null or not exists (
         select from description_embeddings x where x.content = r.content and x.context = k.context))
 """
+
+_DESIRED = "create temporary table desired on commit drop as " + _READY
 
 # Rows of the index (alias i) that go: their image is gone, or a newer row is ready. What is pending stays as it was.
 _GONE = """
@@ -96,6 +98,27 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
         _refresh_terms(connection, generation)
     connection.execute("drop table desired")
     return counts
+
+
+def counts(connection: Connection, generation: Generation | None, parameters: dict[str, Any]) -> list[Counts]:
+    """How far the index is, by collection; `parameters` as in `update`. What is not ready to be indexed is pending."""
+    images = generation.table("images") if generation else None
+    empty = sql.SQL("(select null::text as collection, null::text as content, null::text as digest limit 0)")
+    rows = connection.execute(
+        sql.SQL("""
+            select r.collection, count(*) filter (where i.content is not null and not s.stale),
+                   count(*) filter (where i.content is null or s.stale), 0, count(*) filter (where s.stale)
+            from (
+                select distinct collection, content from raw_images
+                where removed_at is null and collection = any(%(names)s::text[])) r
+            left join ({ready}) d using (collection, content)
+            left join {images} i using (collection, content)
+            cross join lateral (select coalesce(d.digest <> i.digest, false) as stale) s
+            group by r.collection order by r.collection
+        """).format(ready=sql.SQL(_READY), images=images or empty),
+        parameters,
+    ).fetchall()
+    return [Counts(*row) for row in rows]
 
 
 def index_digest(connection: Connection, generation: Generation) -> str:

@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.errors import ModelError, QueryError, UnknownImageError
+from imagerag_assets.errors import ModelError, NoLiveIndexError, QueryError, UnknownImageError
 from imagerag_assets.images.crops import shrink
 from imagerag_assets.methods import Leg, Method
 from imagerag_assets.retrieval import fusion, generations, images
@@ -206,7 +206,7 @@ def search(
     for name in collections:
         project.settings.collection(name)
     with project.database.connect() as connection:
-        generation = generations.live(connection)
+        generation = searchable(connection, project)
         require_known_keys(connection, generation, where)
     # With its own models to the end, whatever becomes live meanwhile.
     project = generations.project_of(project, generation)
@@ -248,9 +248,16 @@ def run_search(
 
 
 def searchable(connection: Connection, project: Project) -> Generation:
-    """The generation that searches read, and can: it is of the settings' models. Raises like `search`."""
+    """The generation that searches read, and can.
+
+    Raises `NoLiveIndexError` where there is none that this version reads, `ModelError` where its models are gone.
+    """
     generation = generations.live(connection)
-    _same_models(project, generation)
+    if not generations.is_readable(generation):
+        raise NoLiveIndexError(
+            "The live index was made by another version of Imagerag. Materialize pgvector_index: imagerag materialize."
+        )
+    generations.project_of(project, generation)
     return generation
 
 

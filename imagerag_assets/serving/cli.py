@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -16,25 +17,31 @@ from rich.table import Table
 from imagerag_assets.errors import ImageragError, QueryError
 from imagerag_assets.methods import Method
 from imagerag_assets.serving import batches, benchmark, duplicates, generations, keys
+from imagerag_assets.serving.agents.command import mcp
 from imagerag_assets.serving.asking import LIKE_HELP, ask, read_picture
+from imagerag_assets.serving.doctor import doctor
 from imagerag_assets.serving.serve import serve
-from imagerag_assets.serving.terminal import SettingsFile, err, out
+from imagerag_assets.serving.show import show
+from imagerag_assets.serving.status import status
+from imagerag_assets.serving.terminal import NOTHING_FOUND, SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
 
 if TYPE_CHECKING:
     from imagerag_assets.project import Project
+    from imagerag_assets.retrieval.search import Result
 
 app = typer.Typer(
-    help="Images as a searchable, evaluated index in Postgres/pgvector.", no_args_is_help=True, add_completion=True,
+    help="Images as a searchable, evaluated index in Postgres/pgvector.",
+    epilog="Exit codes: 0 done or found, 1 an error, 2 wrong usage, 3 nothing found or nothing good enough.",
+    no_args_is_help=True, add_completion=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip
+for door in (ask, status, doctor, show, serve, mcp, batches.batches):
+    app.command()(door)
 app.add_typer(benchmark.app, name="benchmark")
-app.command()(ask)
-app.add_typer(duplicates.app, name="duplicates")
-app.command()(batches.batches)
 app.add_typer(generations.app, name="generations")
 app.add_typer(keys.app, name="keys")
-app.command()(serve)
+app.add_typer(duplicates.app, name="duplicates")
 
 
 def main() -> None:
@@ -122,10 +129,11 @@ def search(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 10,
     offset: Annotated[int, typer.Option(min=0, max=10_000, help="Results to skip, for the next page.")] = 0,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every image, without the vector index.")] = False,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Show small pictures, in a terminal.")] = False,
     settings: SettingsFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
-    """Search the live index by words, by a picture, or by both."""
+    """Search the live index by words, by a picture, or by both. Exit code 3: nothing found, or nothing good enough."""
     from imagerag_assets.retrieval.filters import parse_conditions
     from imagerag_assets.retrieval.search import Query, nothing_good_enough
     from imagerag_assets.retrieval.search import search as run
@@ -138,9 +146,23 @@ def search(
         project, Query(text, picture, like), method=method, collections=tuple(collection or ()),
         where=parse_conditions(where or ()), limit=limit, offset=offset, exact=exact,
     )  # fmt: skip
+    threshold = project.settings.index.relevance
+    nothing = not found or nothing_good_enough(found, threshold)
     if as_json:
         print(json.dumps([asdict(result) for result in found], ensure_ascii=False, indent=2))
-        return
+    else:
+        _print_results(found, offset)
+        if thumbnails:
+            _print_thumbnails(project, found, offset)
+        if nothing:
+            best = max((result.relevance or 0.0 for result in found), default=None)
+            told = "" if best is None else f": the best relevance is {best:.2f}, index.relevance is {threshold:.2f}"
+            out.print(f"Nothing here is a good answer{told}." if found else "Nothing was found.")
+    if nothing:
+        raise typer.Exit(NOTHING_FOUND)
+
+
+def _print_results(found: Sequence[Result], offset: int) -> None:
     table = Table("", "score", "image", "legs (rank)", "description")
     for rank, result in enumerate(found, start=offset + 1):
         legs = " ".join(f"{leg}:{one.rank}" for leg, one in result.legs.items())
@@ -148,12 +170,18 @@ def search(
         image_name = _plain(f"{result.collection}/{result.uri}{more}")
         table.add_row(str(rank), f"{result.score:.3f}", image_name, legs, _plain(result.description[:120]))
     out.print(table)
-    threshold = project.settings.index.relevance
-    if nothing_good_enough(found, threshold):
-        best = max(result.relevance or 0.0 for result in found)
-        out.print(
-            f"Nothing here is a good answer: the best relevance is {best:.2f}, index.relevance is {threshold:.2f}."
-        )
+
+
+def _print_thumbnails(project: Project, found: Sequence[Result], offset: int) -> None:
+    from imagerag_assets.retrieval.images import thumbnail_of
+    from imagerag_assets.serving.inline import protocol_of, show_picture
+
+    if protocol_of(out) is None:
+        return
+    with project.database.connect() as connection:
+        for rank, result in enumerate(found, start=offset + 1):
+            out.print(f"{rank} {_plain(f'{result.collection}/{result.uri}')}")
+            show_picture(out, thumbnail_of(connection, result.content)[0], columns=24)
 
 
 @app.command()

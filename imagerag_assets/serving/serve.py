@@ -1,4 +1,4 @@
-"""imagerag serve: the HTTP API, until it is interrupted."""
+"""imagerag serve: the HTTP API and the web page, until they are interrupted."""
 
 from __future__ import annotations
 
@@ -38,14 +38,16 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     settings: SettingsFile = None,
 ) -> None:
-    """Serve search, ask, images and uploads over HTTP. Ctrl-C ends it."""
+    """Serve search, ask, images and uploads over HTTP, and the web page at /. Ctrl-C ends it."""
     import uvicorn
 
     from imagerag_assets.project import open_project
     from imagerag_assets.serving.api.app import create_app
+    from imagerag_assets.serving.page.mount import mount_page
 
     project = open_project(settings, _DATABASE_WAIT_SECONDS)
     app = create_app(project, host)
+    mount_page(app, project)
     logging.config.dictConfig(_LOGGING)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, proxy_headers=False,

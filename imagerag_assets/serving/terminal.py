@@ -23,8 +23,23 @@ NOTHING_FOUND = 3
 """Exit code of a command that worked and found nothing, or nothing good enough. 1 is an error, 2 wrong usage."""
 
 
+def fail(message: str, code: int = 1) -> typer.Exit:
+    """Print the one message that says what is wrong; raise what this returns."""
+    err.print(f"[bold red]Error:[/] {plain(message)}", highlight=False, soft_wrap=True)
+    return typer.Exit(code)
+
+
 def plain(text: str) -> str:
     """Text that is no markup for the terminal."""
     from rich.markup import escape
 
     return escape("".join(char for char in text if char.isprintable() or char == "\n"))
+
+
+def readable_size(size: float) -> str:
+    """Bytes as people say them: 1.5 GiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

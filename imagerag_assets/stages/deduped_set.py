@@ -16,7 +16,7 @@ import numpy as np
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
-from imagerag_assets.database.stages import Progress, StageReport, fingerprint
+from imagerag_assets.database.stages import Progress, Stage, StageReport, fingerprint
 from imagerag_assets.images.alignment import ALIGNMENT_VERSION, Picture, likeness
 from imagerag_assets.images.duplicates import (
     DEDUP_VERSION,
@@ -54,6 +54,17 @@ def current_fingerprint(project: Project) -> str:
         vectors=clip_embeddings.stage(project).fingerprint,
         text=ocr_text.stage(project).fingerprint,
     )
+
+
+def stage(project: Project) -> Stage:
+    """The comparison, as what is pending of it is counted; `run` works in larger batches than the pending rule does."""
+    clip = clip_embeddings.stage(project)
+    return Stage(
+        STAGE, "compared_images", current_fingerprint(project), f"select n.content as item, n.* from ({_READY}) n",  # noqa: S608
+        "r.content = c.content",
+        {"model": clip.parameters["model"], "clip": clip.fingerprint, "ocr": ocr_text.stage(project).fingerprint},
+        current="r.inputs = c.inputs",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

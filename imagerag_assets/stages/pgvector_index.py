@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Progress, StageReport, fingerprint
+from imagerag_assets.database.stages import Counts, Progress, StageReport, fingerprint
 from imagerag_assets.errors import ModelError
 from imagerag_assets.models.describers.zero_shot import MODEL_NAME
 from imagerag_assets.project import Project
@@ -39,6 +39,14 @@ def run(project: Project, options: RunOptions) -> StageReport:
     report.seconds = time.monotonic() - started
     options.on_progress(Progress(STAGE, report.worked, report.worked, report.seconds))
     return report
+
+
+def counts(project: Project, connection: Connection) -> list[Counts]:
+    """How far the live index is, by collection."""
+    live = generations.find_live(connection)
+    if live is None or not generations.is_readable(live):
+        return index.counts(connection, None, _sources(project))
+    return index.counts(connection, live, _sources(generations.project_of(project, live)))
 
 
 def data_version(connection: Connection) -> str:

@@ -78,7 +78,7 @@ def create_app(project: Project, host: str = "127.0.0.1") -> FastAPI:
     app.add_middleware(Hosts, names=names, origins=serving.cors_origins)
     app.add_middleware(Edge, metrics=door.metrics)
 
-    # The web page is mounted here, at "/" and last: it gets every path that is none of the API's.
+    # `page.mount` adds the web page to what this returns, at "/" and behind these routes.
     return app
 
 

@@ -1,0 +1,313 @@
+"""The page's parts and what happens when they are used. What is shown of an image is `views`'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import psycopg
+from PIL import Image
+
+from imagerag_assets.answers import Answer, ask_stream
+from imagerag_assets.errors import ImageragError
+from imagerag_assets.methods import METHODS, Method
+from imagerag_assets.project import Project
+from imagerag_assets.retrieval.filters import Condition, parse_conditions
+from imagerag_assets.retrieval.search import Query, Result, nothing_good_enough, search
+from imagerag_assets.serving.api.bodies import query_picture
+from imagerag_assets.serving.api.problems import ProblemError
+from imagerag_assets.serving.api.uploads import store
+from imagerag_assets.serving.page import pictures, views
+from imagerag_assets.serving.page.login import COOKIE, Sessions
+
+ALONE = "alone"
+_MOST_FILES = 20
+_CACHE_SECONDS = 3600
+"""Pictures that people look for or add lie in Gradio's folder for no longer than this."""
+# A citation's button tells the page which image it leads to.
+_CITE = """
+element.addEventListener('click', (event) => {
+    const chosen = event.target.closest('[data-cite]');
+    if (chosen) trigger('click', {number: Number(chosen.dataset.cite)});
+});
+"""
+# With many results the chosen image would be out of sight.
+_SHOW_DETAILS = "() => document.getElementById('details')?.scrollIntoView({block: 'nearest'})"
+# What a person can mend, or has to wait for.
+_MENDABLE = (ImageragError, ProblemError, psycopg.OperationalError)
+Found = tuple[Result, ...]
+Shown = list[tuple[Image.Image, str]]
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's look with the system's fonts: nothing is loaded from anywhere."""
+    return gr.themes.Default(
+        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], primary_hue="blue"
+    )
+
+
+class _Page(gr.Blocks):
+    """Blocks that take uploaded files alone: Gradio would fetch a file that a request gives the address of."""
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *more: Any, **options: Any) -> Any:
+        _refuse_addresses(inputs)
+        return await super().preprocess_data(block_fn, inputs, *more, **options)
+
+
+def _refuse_addresses(value: Any) -> None:
+    if isinstance(value, dict):
+        if "path" in value and "://" in str(value["path"]):
+            raise gr.Error("Only files of your own are taken.")
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            _refuse_addresses(one)
+
+
+def make_page(project: Project, sessions: Sessions | None) -> gr.Blocks:
+    """The page over a project; without `sessions` everyone may do everything."""
+    work = _Work(project, sessions)
+    with _Page(
+        title="Imagerag", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_SECONDS, _CACHE_SECONDS)
+    ) as opened:
+        page: gr.Blocks = opened
+        gr.HTML(views.header(signed_in=sessions is not None))
+        asked = _query_parts(project)
+        status = gr.HTML(elem_id="status")
+        answer = gr.HTML(elem_id="answer", js_on_load=_CITE)
+        with gr.Row():
+            first, second = (_gallery(name, visible=name == "results") for name in ("results", "beside"))
+        with gr.Row(visible=False, elem_id="details") as details:
+            with gr.Column(scale=3, min_width=300):
+                shown = gr.Image(label="The chosen image", interactive=False, buttons=["fullscreen"], elem_id="chosen")
+                more = gr.Button("More like this", elem_id="more")
+            with gr.Column(scale=2, min_width=300):
+                facts = gr.HTML(elem_id="facts")
+        _upload_parts(project, work)
+        found, found_beside, chosen, words = gr.State(()), gr.State(()), gr.State(None), gr.State("")
+
+        results = [status, answer, first, second, found, found_beside, words, details]
+        detailed = [details, shown, facts, chosen]
+        on: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+        picture, text, *narrowed, search_button, ask_button = asked
+        gr.on([search_button.click, text.submit], work.search, [picture, text, *narrowed], results, **on)
+        ask_button.click(work.ask, [picture, text, *narrowed], results, **on)
+        more.click(work.more, [chosen, *narrowed], results, **on)
+        for chosen_by in (
+            first.select(work.choose, [found, words], detailed, **on),
+            second.select(work.choose, [found_beside, words], detailed, **on),
+            answer.click(work.cited, [found, words], detailed, **on),
+        ):
+            chosen_by.then(None, js=_SHOW_DETAILS)
+    page.queue(default_concurrency_limit=8, max_size=100)
+    return page
+
+
+def _query_parts(project: Project) -> tuple[Any, ...]:
+    """Picture, text, collections, conditions, method, method beside it, number of results, and the two buttons."""
+    with gr.Row():
+        with gr.Column(scale=2, min_width=260):
+            picture = gr.Image(
+                label="Picture: drop, paste or choose", sources=["upload", "clipboard"], type="filepath",
+                image_mode=None, height=200, buttons=[], elem_id="picture",
+            )  # fmt: skip
+            # The domain decodes it, in a process of its own; Gradio would in this one.
+            picture.preprocess = lambda payload: payload.path if payload else None  # type: ignore[method-assign]
+        with gr.Column(scale=5, min_width=300):
+            text = gr.Textbox(
+                "", label="Words or a question", placeholder="red mug on a wooden table", autofocus=True,
+                max_length=project.settings.serving.max_query_characters, elem_id="text",
+            )  # fmt: skip
+            with gr.Row():
+                search_button = gr.Button("Search", variant="primary", min_width=100, elem_id="search")
+                ask_button = gr.Button("Ask", min_width=100, elem_id="ask")
+            with gr.Accordion("Filters and methods", open=False):
+                names = [one.name for one in project.settings.collections]
+                collections = gr.Dropdown(
+                    names, label="Collections (none: all)", multiselect=True, elem_id="collections"
+                )
+                where = gr.Textbox(
+                    "",
+                    label="Conditions, one a line",
+                    placeholder="category=mug\nwidth>=1000",
+                    lines=2,
+                    elem_id="where",
+                )
+                method = gr.Radio(list(METHODS), value="hybrid", label="Method", elem_id="method")
+                beside = gr.Radio([ALONE, *METHODS], value=ALONE, label="Side by side with", elem_id="beside-method")
+                limit = gr.Slider(1, 50, 12, step=1, label="Results", elem_id="limit")
+    return picture, text, collections, where, method, beside, limit, search_button, ask_button
+
+
+def _gallery(name: str, *, visible: bool) -> gr.Gallery:
+    return gr.Gallery(
+        label="Results", columns=4, height="auto", object_fit="contain", allow_preview=False, interactive=False,
+        buttons=[], visible=visible, elem_id=name,
+    )  # fmt: skip
+
+
+def _upload_parts(project: Project, work: _Work) -> None:
+    names = [one.name for one in project.settings.collections]
+    with gr.Accordion("Add pictures", open=False):
+        files = gr.File(label="Pictures", file_count="multiple", type="filepath", elem_id="files")
+        into = gr.Dropdown(names, value=names[0], label="Into the collection", elem_id="into")
+        button = gr.Button("Add", elem_id="add")
+        told = gr.HTML(elem_id="added")
+    button.click(work.upload, [files, into], [told, files], api_visibility="private")
+
+
+@dataclass(frozen=True)
+class _Narrowed:
+    """The page's filters and methods, as Gradio gives them: an empty field may be None."""
+
+    collections: list[str] | None
+    conditions: str | None
+    method: Method
+    beside: str
+    limit: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.collections or ())
+
+    @property
+    def where(self) -> tuple[Condition, ...]:
+        """Raises `QueryError`."""
+        return parse_conditions(line for line in (self.conditions or "").splitlines() if line.strip())
+
+
+class _Work:
+    """What the events do, over one project. Every search and answer fills the same outputs."""
+
+    def __init__(self, project: Project, sessions: Sessions | None) -> None:
+        self._project = project
+        self._sessions = sessions
+
+    def search(self, picture: str | None, text: str | None, *narrowed: Any) -> tuple[Any, ...]:
+        """Fill the gallery, or two of them side by side."""
+        words = text or ""
+        return self._searched(lambda: Query(words, self._opened(picture)), words, _Narrowed(*narrowed))
+
+    def more(self, chosen: Result | None, *narrowed: Any) -> tuple[Any, ...]:
+        """Search by the chosen image."""
+        if chosen is None:
+            return _failed("Choose an image first.")
+        told = self._searched(lambda: Query(image_id=chosen.content), "", _Narrowed(*narrowed))
+        like = views.status(f"Images like {chosen.collection}/{chosen.uri}.")
+        return (told[0] or like, *told[1:])
+
+    def ask(self, picture: str | None, text: str | None, *narrowed: Any) -> Iterator[tuple[Any, ...]]:
+        """Answer, a piece at a time; then show the images that the answer is from."""
+        words, chosen, said = text or "", _Narrowed(*narrowed), ""
+        try:
+            stream = ask_stream(
+                self._project, words, image=self._opened(picture), collections=chosen.names, where=chosen.where
+            )
+            for one in stream:
+                if isinstance(one, Answer):
+                    gallery = gr.update(
+                        value=self._pictures(one.results), label="Images that the answer is from", columns=4
+                    )
+                    yield ("", views.answer(one), gallery, _hidden(), one.results, (), words, gr.update(visible=False))
+                else:
+                    said += one
+                    yield ("", views.answer(said), *(gr.skip() for _ in range(6)))
+        except _MENDABLE as error:
+            yield _failed(_message(error))
+
+    def choose(self, found: Found, words: str, event: gr.SelectData) -> tuple[Any, ...]:
+        """Show the chosen image of a gallery."""
+        return self._detailed(found, int(event.index), words)
+
+    def cited(self, found: Found, words: str, event: gr.EventData) -> tuple[Any, ...]:
+        """Show the image that a citation leads to."""
+        return self._detailed(found, int(event.number) - 1, words)
+
+    def upload(self, files: list[str] | None, into: str, request: gr.Request) -> tuple[str, Any]:
+        """Put the files into a collection's source, as the API does."""
+        if not files:
+            return views.status("Choose pictures first.", trouble=True), gr.skip()
+        if len(files) > _MOST_FILES:
+            return views.status(f"At most {_MOST_FILES} at once.", trouble=True), gr.skip()
+        key_id = None
+        if self._sessions is not None:
+            key = self._sessions.key_of(request.cookies.get(COOKIE))
+            if key is None or "write" not in key.scopes:
+                return views.status("This key may only read: adding needs the scope write.", trouble=True), gr.skip()
+            key_id = key.key_id
+        stored, troubles = [], []
+        for file in files:
+            try:
+                stored.append(store(self._project, into, Path(file).read_bytes(), key_id))
+            except _MENDABLE as error:
+                troubles.append(views.status(f"{Path(file).name}: {_message(error)}", trouble=True))
+        return views.uploads(stored) + "".join(troubles), None
+
+    def _searched(self, query: Callable[[], Query], words: str, narrowed: _Narrowed) -> tuple[Any, ...]:
+        """Search by one method or two, or say what is wrong. Opening the query's picture may fail too."""
+        try:
+            asked = query()
+            found = self._found(asked, narrowed.method, narrowed)
+            other = self._found(asked, narrowed.beside, narrowed) if narrowed.beside in METHODS else ()
+        except _MENDABLE as error:
+            return _failed(_message(error))
+        columns = 2 if other else 4
+        first = gr.update(value=self._pictures(found), label=f"{narrowed.method}: {len(found)} images", columns=columns)
+        second = gr.update(
+            value=self._pictures(other), label=f"{narrowed.beside}: {len(other)} images", columns=columns, visible=True
+        )
+        told = views.status(_told(found, self._project.settings.index.relevance))
+        return told, "", first, second if other else _hidden(), found, other, words, gr.update(visible=False)
+
+    def _found(self, query: Query, method: Any, narrowed: _Narrowed) -> Found:
+        found = search(
+            self._project, query, method=method, collections=narrowed.names, where=narrowed.where, limit=narrowed.limit
+        )
+        return tuple(found)
+
+    def _detailed(self, found: Found, index: int, words: str) -> tuple[Any, ...]:
+        if not 0 <= index < len(found):
+            return gr.skip(), gr.skip(), gr.skip(), None
+        one = found[index]
+        with self._project.database.connect() as connection:
+            picture, note = pictures.preview(connection, self._project, one)
+        return gr.update(visible=True), picture, views.details(one, words, note), one
+
+    def _pictures(self, found: Sequence[Result]) -> Shown:
+        with self._project.database.connect() as connection:
+            return [
+                (pictures.thumbnail(connection, one), views.caption(number, one))
+                for number, one in enumerate(found, start=1)
+            ]
+
+    def _opened(self, picture: str | None) -> Image.Image | None:
+        return query_picture(Path(picture).read_bytes(), self._project.settings) if picture else None
+
+
+def _failed(message: str) -> tuple[Any, ...]:
+    nothing: list[Any] = []
+    return (
+        views.status(message, trouble=True), "", gr.update(value=nothing, label="Results"), _hidden(), (), (), "",
+        gr.update(visible=False),
+    )  # fmt: skip
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, psycopg.OperationalError):
+        return "The database does not answer. Try again when it is back."
+    return error.detail if isinstance(error, ProblemError) else str(error)
+
+
+def _hidden() -> Any:
+    return gr.update(value=[], visible=False)
+
+
+def _told(found: Found, threshold: float) -> str:
+    if not found:
+        return "Nothing was found."
+    if nothing_good_enough(found, threshold):
+        return "Nothing here is a good answer; these are the nearest."
+    return ""
