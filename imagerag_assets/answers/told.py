@@ -51,10 +51,11 @@ def answer_from(
 
     Raises `ModelError`, `BudgetExhaustedError` and `ServiceError` as `Chat.stream` does; what was paid is recorded.
     """
-    chat, ledger = _chat(project, settings)
+    chat, ledger, counting = _chat(project, settings)
     with project.database.connect() as connection:
         sent = _sent(connection, project, settings, question, picture, results)
-        if project.settings.budget.limited:
+    if project.settings.budget.limited:
+        with counting, project.database.connect() as connection:
             ledger.look(connection)
     bound = _bound(project, settings, sent)
     calls: list[Call] = []
@@ -62,7 +63,8 @@ def answer_from(
 
     def keep(call: Call) -> None:
         calls.append(call)
-        with project.database.connect() as connection:
+        # Who looks meanwhile would see the row neither in the database nor in the ledger.
+        with counting, project.database.connect() as connection:
             save_call(connection, call, stage=STAGE, item=name, collection=collection, run_id=name)
             ledger.saved(connection, collection, call.cost_usd)
 
@@ -224,11 +226,11 @@ def _bound(project: Project, settings: Answerer, sent: _Sent) -> Decimal:
     return bound
 
 
-_chats: WeakKeyDictionary[Project, tuple[Chat, Ledger]] = WeakKeyDictionary()
+_chats: WeakKeyDictionary[Project, tuple[Chat, Ledger, threading.Lock]] = WeakKeyDictionary()
 _opening = threading.Lock()
 
 
-def _chat(project: Project, settings: Answerer) -> tuple[Chat, Ledger]:
+def _chat(project: Project, settings: Answerer) -> tuple[Chat, Ledger, threading.Lock]:
     """The project's connection to the endpoint: questions at the same time share its pace and its budget."""
     with _opening:
         if project not in _chats:
@@ -236,5 +238,5 @@ def _chat(project: Project, settings: Answerer) -> tuple[Chat, Ledger]:
             if project.settings.budget.limited:
                 require_price(settings)
             ledger = Ledger(budget, STAGE, settings.model or "", "")
-            _chats[project] = Chat(settings, ledger), ledger
+            _chats[project] = Chat(settings, ledger), ledger, threading.Lock()
         return _chats[project]
