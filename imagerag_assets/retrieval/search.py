@@ -161,7 +161,7 @@ def _indexed(project: Project, id: str, generation: Generation | None) -> _Examp
         ).fetchone()
     if row is None:
         raise UnknownImageError(
-            f"{collection}/{uri} is not in the index, so nothing can be like it: imagerag show says why."
+            f"{collection}/{uri} is not in the live index, so nothing can be like it: imagerag show says why."
         )
     return _Example(np.asarray(row[0].to_numpy(), dtype=np.float32), str(row[1]))
 

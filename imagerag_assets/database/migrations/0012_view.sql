@@ -33,4 +33,8 @@ end $$;
 create trigger generations_published after update of status on generations
     for each row when (new.status = 'live') execute function publish_live_generation();
 
-select publish_generation(generation) from generations where status = 'live';
+-- One of an older layout is published by its successor.
+select publish_generation(generation) from generations
+where status = 'live' and exists (
+    select from information_schema.columns
+    where table_schema = 'imagerag_generation_' || generation and table_name = 'images' and column_name = 'metadata');
