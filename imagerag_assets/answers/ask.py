@@ -59,7 +59,7 @@ def ask_stream(
     """
     _require_question(question, limit)
     started = time.monotonic()
-    query = Query(question, image, image_id or "")
+    query = Query(question, image, image_id=image_id or "")
     results = tuple(search(project, query, collections=collections, where=where, limit=limit))
     return _timed(_answer(project, query, results), started)
 

@@ -55,10 +55,10 @@ class Query:
 
     text: str = ""
     image: Image.Image | None = None
-    image_id: str = ""
-    """An indexed image as the picture: its stored vector is used. Neither it nor its duplicates are found."""
     without: str = ""
     """A content that must not be found: the example's own, when it is indexed itself."""
+    image_id: str = ""
+    """An indexed image as the picture: its stored vector is used. Neither it nor its duplicates are found."""
 
 
 @dataclass(frozen=True)

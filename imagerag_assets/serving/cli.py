@@ -141,7 +141,7 @@ def search(
     project = _project(settings)
     picture = read_picture(project, image) if image else None
     found = run(
-        project, Query(text, picture, like), method=method, collections=tuple(collection or ()),
+        project, Query(text, picture, image_id=like), method=method, collections=tuple(collection or ()),
         where=parse_conditions(where or ()), limit=limit, offset=offset, exact=exact,
     )  # fmt: skip
     threshold = project.settings.index.relevance

@@ -63,6 +63,21 @@ def test_where_nothing_is_found_the_answer_is_a_refusal(shop: Project) -> None:
     assert "do not answer" in answer.text
 
 
+def test_nothing_good_enough_is_a_refusal_and_no_model_is_asked(make_project: MakeProject, tmp_path: Path) -> None:
+    nobody = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    # Relevance is measured from 20 images on; no result of theirs has one above this.
+    project = shop_project(make_project, tmp_path, models={"answerer": nobody}, index={"relevance": 1.0})
+    words = ["red", "blue", "lamp", "mug", "chair", "printer", "error", "paper", "network", "disk"]
+    build(project, [
+        Picture(f"{number}.png", " ".join(words[number % 5 : number % 5 + 5]), f"A {words[number % 10]} {number}.")
+        for number in range(24)
+    ])  # fmt: skip
+    answer = ask(project, "what is the capital of Mongolia?", collections=("shop",))
+    assert answer.refused
+    assert (answer.model, answer.citations) == (None, ())
+    assert len(answer.results) == 3
+
+
 def test_a_question_of_an_image_leaves_that_image_out(shop: Project) -> None:
     answer = ask(shop, "something like it", image_id="shop/mug.png")
     assert "mug.png" not in {one.uri for one in answer.results}

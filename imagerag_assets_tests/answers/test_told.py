@@ -182,7 +182,7 @@ def test_a_models_refusal_is_told_as_one(make: Callable[..., Project], server: F
     assert [row[4] for row in calls(project)] == ["refused"]
 
 
-def test_nothing_good_enough_is_refused_without_a_call(make: Callable[..., Project], server: FaultServer) -> None:
+def test_nothing_found_is_refused_without_a_call(make: Callable[..., Project], server: FaultServer) -> None:
     told = ask(make(), "network down", where=parse_conditions(["uri=nowhere.png"]))
     assert told.refused
     assert (told.model, told.usd) == (None, None)
@@ -323,8 +323,8 @@ def test_the_budget_holds_for_questions(make: Callable[..., Project], server: Fa
 
 def test_questions_at_the_same_time_share_the_budget(make: Callable[..., Project], server: FaultServer) -> None:
     server.plan = lambda _number, _request: streamed("Down [1].", tokens=(4000, 0), after_seconds=0.1)
-    project = make(budget={"day_usd": 0.025})
-    ask(project, "network down")
+    # The budget is that of one question: before the first has come back nobody knows what it costs.
+    project = make(budget={"day_usd": 0.015})
     refused = []
 
     def question() -> None:
@@ -338,7 +338,19 @@ def test_questions_at_the_same_time_share_the_budget(make: Callable[..., Project
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(server.requests), len(refused)) == (2, 5)
+    assert (len(server.requests), len(refused)) == (1, 5)
+
+
+def test_what_others_spent_today_counts(make: Callable[..., Project], server: FaultServer) -> None:
+    project = make(budget={"day_usd": 0.025})
+    with project.database.connect() as connection:
+        connection.execute(
+            "insert into model_calls (stage, item, collection, run_id, preset, model, attempt, outcome, cost_usd, "
+            "latency_ms) values ('vlm_descriptions', 'i', 'shop', 'r', 'openai', 'gpt-4o', 1, 'ok', 0.024, 1)"
+        )
+    with pytest.raises(BudgetExhaustedError, match=r"budget\.day_usd is reached"):
+        ask(project, "network down")
+    assert server.requests == []
 
 
 def test_who_leaves_early_leaves_a_row(make: Callable[..., Project], server: FaultServer) -> None:
