@@ -174,12 +174,24 @@ class Database:
             max_size=8,
             configure=_configure,
             # The server may have been restarted since a connection was used last.
-            check=ConnectionPool.check_connection,
+            check=self._check,
             open=True,
             timeout=self._wait_seconds,
             # The waits between attempts double: after a long outage the pool would sleep as long again.
             reconnect_timeout=self._wait_seconds,
         )
+
+    def _check(self, connection: Connection) -> None:
+        """Raise for a connection that is dead, and have the pool replace all that are.
+
+        By itself it meets them one by one and waits twice as long after each: with eight idle, a restart of the server
+        cost more than 30 s.
+        """
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            self._pool.check()
+            raise
 
     def _prepare(self) -> None:
         """Say clearly what is wrong with the database before the pool hides it behind a time-out."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -298,6 +299,26 @@ def test_a_connection_commits_at_the_end_and_rolls_back_on_an_error(database: Da
 
 
 _COLUMNS = ("key", "raw", "many", "bits", "facts", "words", "maybe", "vec")
+
+
+def test_a_restart_of_the_server_with_eight_connections_idle_keeps_nobody_waiting(database: Database) -> None:
+    together = threading.Barrier(8)
+
+    def use(_number: int) -> None:
+        with database.connect():
+            together.wait(20)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(use, range(8)))
+    with psycopg.connect(database.url, autocommit=True) as other:
+        other.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    started = time.monotonic()
+    with database.connect() as connection:
+        assert connection.execute("select 1").fetchall() == [(1,)]
+    assert time.monotonic() - started < 5
 
 
 def test_upsert_inserts_and_replaces_values_of_every_type(database: Database) -> None:

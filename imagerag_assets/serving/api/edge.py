@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imagerag_assets.serving.api.metrics import Metrics
@@ -60,6 +61,9 @@ class Edge:
 
         try:
             await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            # Nobody is there to be told; the log has it as 499.
+            pass
         except Exception as error:
             if status:
                 # Half an answer is out; the server has to break it off.
