@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from imagerag_assets.methods import METHODS
 
 from imagerag_assets.errors import SettingsError
+from imagerag_assets.methods import METHODS
 from imagerag_assets.settings import Gate, Ocr, load_settings
 
 _ENVIRONMENT = ("IMAGERAG_SETTINGS", "IMAGERAG_DATABASE_URL", "IMAGERAG_DATA_DIR")

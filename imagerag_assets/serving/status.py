@@ -42,7 +42,7 @@ def _as_json(told: Status, run: LastRun | None) -> dict[str, Any]:
 
 
 def _print_stages(stages: tuple[StageStatus, ...]) -> None:
-    table = Table(title="Stages, in images")
+    table = Table(title="Stages: raw_images in files, all others in images")
     for name in ("stage", "collection", "done", "pending", "stale", "failed", "quarantined"):
         table.add_column(name, justify="left" if name in ("stage", "collection") else "right")
     last = ""

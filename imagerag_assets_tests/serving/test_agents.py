@@ -124,6 +124,13 @@ async def use_every_tool(client: Client, project: Project) -> None:
     one = facts(await call(client, "get_image", image_id="shop/mug.png"))
     assert (one["content"], one["ocr"], one["state"]) == (content_of("mug.png"), "best mug", "indexed")
 
+    # The example itself is left out.
+    like = facts(await call(client, "search_images", image_id="shop/invoice.png", method="clip"))["results"]
+    assert [one["content"] for one in like] == [
+        one.content for one in search(project, Query(image_id="shop/invoice.png"), method="clip")
+    ]
+    assert content_of("invoice.png") not in {one["content"] for one in like}
+
     assert "'attic'" in message(await call(client, "search_images", text="mug", collections=["attic"]))
     assert "no meaning" in message(await call(client, "search_images", text="mug", where=["width"]))
     assert "Nothing to look for" in message(await call(client, "search_images"))

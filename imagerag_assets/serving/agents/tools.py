@@ -81,7 +81,7 @@ def agent_server(project: Project, **options: Any) -> MCPServer[Any]:
     ) -> Annotated[CallToolResult, Found]:
         """Find images by words, by a picture (image or image_id), or by both together."""
         found = search(
-            project, Query(text, _decoded(image, project), image_id or ""), method=method,
+            project, Query(text, _decoded(image, project), image_id=image_id or ""), method=method,
             collections=tuple(collections or ()), where=parse_conditions(where or ()), limit=limit, offset=offset,
         )  # fmt: skip
         told = Found(list(found), nothing_good_enough(found, project.settings.index.relevance))

@@ -56,8 +56,8 @@ def _found(door: Door, body: Body[SearchRequest]) -> list[Result]:
     picture = query_picture(body.picture, project.settings) if body.picture is not None else None
     started = time.monotonic()
     found = search(
-        project, Query(asked.text, picture, asked.image_id or ""), method=asked.method, collections=collections,
-        where=where, limit=asked.limit, offset=asked.offset, exact=asked.exact,
+        project, Query(asked.text, picture, image_id=asked.image_id or ""), method=asked.method,
+        collections=collections, where=where, limit=asked.limit, offset=asked.offset, exact=asked.exact,
     )  # fmt: skip
     door.metrics.search.labels(method=asked.method).observe(time.monotonic() - started)
     return list(found)
