@@ -79,14 +79,17 @@ def http_server(settings_file: Path, *arguments: str) -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [sys.executable, *COMMAND, str(settings_file), "--http", "--port", str(port), *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert child.poll() is None, child.stderr and child.stderr.read()
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/mcp"
-        child.terminate()
+        try:
+            for _ in range(600):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                assert child.poll() is None, child.stderr and child.stderr.read()
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            # Otherwise a test that fails would wait for a server that has no end.
+            child.terminate()
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> CallToolResult:
