@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -319,6 +320,28 @@ def test_a_restart_of_the_server_with_eight_connections_idle_keeps_nobody_waitin
     with database.connect() as connection:
         assert connection.execute("select 1").fetchall() == [(1,)]
     assert time.monotonic() - started < 5
+
+
+def test_a_long_outage_is_over_when_it_is_over(database: Database, server_url: str) -> None:
+    hasty = Database(database.url, wait_seconds=0.5)
+    with hasty.connect() as connection:
+        name = connection.info.dbname
+    allow = sql.SQL("alter database {} allow_connections {}")
+    with psycopg.connect(server_url, autocommit=True) as outside:
+        outside.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        outside.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        # A pool that doubles its waits tries after 7 s and then after 15 s.
+        ends = time.monotonic() + 9
+        while time.monotonic() < ends:
+            with pytest.raises((DatabaseError, psycopg.OperationalError)), hasty.connect():
+                pass
+        outside.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+    back = time.monotonic()
+    while time.monotonic() - back < 10:
+        with suppress(DatabaseError), hasty.connect():
+            break
+    hasty.close()
+    assert time.monotonic() - back < 2
 
 
 def test_upsert_inserts_and_replaces_values_of_every_type(database: Database) -> None:
