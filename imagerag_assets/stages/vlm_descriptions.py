@@ -15,7 +15,7 @@ from imagerag_assets.models.budget import Ledger
 from imagerag_assets.models.calls import Call, save_call
 from imagerag_assets.models.describers import Description, Reply, Subject
 from imagerag_assets.models.describers.endpoint import EndpointDescriber, require_price
-from imagerag_assets.models.describers.prompt import prompt_digest
+from imagerag_assets.models.describers.prompt import DESCRIBE, prompt_digest
 from imagerag_assets.models.describers.zero_shot import (
     DESCRIBER_VERSION,
     MODEL_NAME,
@@ -162,7 +162,7 @@ def _run_endpoint(project: Project, options: RunOptions) -> StageReport:
                     require_price(settings)
                     with project.database.connect() as connection:
                         ledger.look(connection)
-                describers.append(EndpointDescriber(settings, ledger))
+                describers.append(EndpointDescriber(settings, ledger, DESCRIBE))
             return loop.iterate(describers[0].replies(subjects))
 
         try:
