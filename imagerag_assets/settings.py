@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -148,16 +148,43 @@ class Describer(_Section):
 
     @model_validator(mode="after")
     def _model_is_named(self) -> Describer:
+        name = self.setting.removeprefix("models.")
         if self.kind != "zero_shot" and not self.model:
-            raise ValueError(f"describer.kind {self.kind} needs describer.model, the name of a vision model")
+            raise ValueError(f"{name}.kind {self.kind} needs {name}.model, the name of a vision model")
         if self.kind == "endpoint" and self.preset == "compatible" and self.base_url is None:
-            raise ValueError("describer.kind endpoint needs describer.base_url, or a preset other than compatible")
+            raise ValueError(f"{name}.kind endpoint needs {name}.base_url, or a preset other than compatible")
         return self
+
+    @property
+    def setting(self) -> str:
+        """Where it stands in the settings, for messages."""
+        return "models.describer"
 
     @property
     def sent_side(self) -> int:
         """Longest side of the image that is sent, in pixels."""
         return self.longest_side or (512 if self.detail == "low" else 1536)
+
+
+class Judge(Describer):
+    """Who looks at descriptions a second time: a vision model behind an OpenAI-compatible URL."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    max_output_tokens: int = Field(default=400, ge=16, le=100_000)
+
+    @property
+    def setting(self) -> str:
+        return "models.judge"
+
+
+class Escalation(Describer):
+    """Who describes anew what is not to be trusted: a vision model behind an OpenAI-compatible URL."""
+
+    kind: Literal["endpoint"] = "endpoint"
+
+    @property
+    def setting(self) -> str:
+        return "models.escalate_to"
 
 
 class Models(_Section):
@@ -168,11 +195,22 @@ class Models(_Section):
     """Text encoder of the description space: `bundled` (all-MiniLM-L6-v2), a local folder, or a hub id."""
     text_revision: str | None = None
     describer: Describer = Describer()
+    judge: Judge | None = None
+    """A model that looks at every description and says whether it is right. None: nobody does."""
+    escalate_to: Escalation | None = None
+    """A stronger model that describes anew what is not to be trusted. None: nobody does."""
     vocabulary: Path | None = None
     """A YAML file of words for the zero-shot describer; None is the one that comes with the package."""
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     batch_size: int = Field(default=32, ge=1, le=4096)
     allow_remote_code: bool = False
+
+
+class Descriptions(_Section):
+    """When a description is not to be trusted (docs/trust.md)."""
+
+    trust: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Of less confidence: it is flagged, weighs less in a search, and models.escalate_to describes the image anew."""
 
 
 class Limits(_Section):
@@ -303,6 +341,7 @@ class Settings(_Section):
     database: DatabaseSettings = DatabaseSettings()
     collections: tuple[Collection, ...] = Field(default_factory=sample_collections, min_length=1)
     models: Models = Models()
+    descriptions: Descriptions = Descriptions()
     limits: Limits = Limits()
     tiling: Tiling = Tiling()
     ocr: Ocr = Ocr()
@@ -425,7 +464,9 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             continue
         field = section.model_fields[part]
-        section = Collection if part == "collections" else field.annotation
+        # A section that may be left out is a union with None.
+        annotation = next(iter(get_args(field.annotation)), field.annotation)
+        section = Collection if part == "collections" else annotation
     known = sorted(set(section.model_fields) - {"root"})
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(known)}"

@@ -12,10 +12,12 @@ the beta-uniform mixture of Pounds & Morris (2003, Bioinformatics 19, 1236) with
 two-groups model (2008, Statistical Science 23, 1). Its maximum likelihood tells what a right description looks like
 here, without labels. Signals are combined as naive Bayes does: the prior odds times each signal's likelihood ratio,
 
-    f(beaten) / (κ + (1 − κ) · f(beaten)),
+    r / (κ + (1 − κ) · r),  r = δ + (1 − δ) · Beta(beaten; a, b)
 
-where κ is the share of wrong descriptions that look as if they were of another image. The rest look right to this
-signal: so a signal vouches for no more than 1 / (1 − κ). A signal that is absent is left out.
+where κ is the share of wrong descriptions that look as if they were of another image (the rest look right to this
+signal, so it vouches for no more than 1 / (1 − κ)), and δ that of right ones that look so because the model does not
+understand the image (so it condemns by no more than δ / κ, and another signal can be heard). A signal that is absent
+is left out.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ IMAGE_KAPPA = 0.9
 """A wrong word or two among right ones is a wrong description that still goes with its image."""
 TEXT_KAPPA = 0.5
 """Describers are told what OCR read: half of those that are wrong about the image are taken to repeat it."""
+NOT_UNDERSTOOD = 0.02
+"""δ: images that a model takes for something else, whatever is rightly said of them."""
 JUDGE_RATIOS: Mapping[Verdict, float] = {"supported": 8.0, "doubtful": 1.0, "contradicted": 1 / 16}
 """Of a judge that calls .80 of the right descriptions supported and .05 contradicted, and .10 and .80 of the wrong
 ones: a little better than the .85 agreement of language models with people (Zheng et al. 2023, MT-Bench)."""
@@ -66,7 +70,8 @@ class Shape:
 
     def ratio(self, beaten: float, kappa: float) -> float:
         """The likelihood ratio of right to wrong."""
-        right = float(np.exp(_log_density(np.array([beaten]), self.a, self.b))[0])
+        density = float(np.exp(_log_density(np.array([beaten]), self.a, self.b))[0])
+        right = NOT_UNDERSTOOD + (1 - NOT_UNDERSTOOD) * density
         return right / (kappa + (1 - kappa) * right)
 
 

@@ -204,7 +204,7 @@ def _told(
             if call is not None:
                 calls[key].append(call)
             one = reply.description
-            row = _row(this, by_key[key], model, one, _total(calls[key])) if one else None
+            row = _row(this, by_key[key], model, one, total_paid(calls[key])) if one else None
             yield Done(
                 _saver(reply, row, options.run_id, on_saved),
                 {key: reply.error} if reply.error else {},
@@ -247,7 +247,7 @@ def _row(
     )  # fmt: skip
 
 
-def _total(calls: Sequence[Call]) -> tuple[int, int, Decimal | None]:
+def total_paid(calls: Sequence[Call]) -> tuple[int, int, Decimal | None]:
     """(tokens in, tokens out, USD or None where a part is not known) of all calls for one image in this run."""
     costs = [call.cost_usd for call in calls]
     cost = None if None in costs else sum((cost for cost in costs if cost is not None), Decimal())

@@ -35,7 +35,7 @@ class Metadata(BaseModel):
     @field_validator("tags", mode="before")
     @classmethod
     def _as_list(cls, value: Any) -> Any:
-        return _phrases(value)
+        return phrases(value)
 
 
 class Answer(BaseModel):
@@ -58,7 +58,7 @@ class Answer(BaseModel):
     @field_validator("key_elements", mode="before")
     @classmethod
     def _as_list(cls, value: Any) -> Any:
-        return _phrases(value)
+        return phrases(value)
 
     @field_validator("visible_text", mode="before")
     @classmethod
@@ -76,7 +76,7 @@ def parse_answer(text: str) -> Description:
     Raises `InvalidAnswerError` saying what is missing.
     """
     try:
-        answer = Answer.model_validate(_canonical(_json_object(text)))
+        answer = Answer.model_validate(_canonical(json_object(text)))
     except ValidationError as error:
         problems = (
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
@@ -93,7 +93,7 @@ def parse_answer(text: str) -> Description:
     )
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
     """The first JSON object in the text that is no part of another."""
     decoder = json.JSONDecoder(strict=False)
     for start in (match.start() for match in re.finditer(r"\{", text)):
@@ -121,7 +121,7 @@ def _key(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
-def _phrases(value: Any) -> Any:
+def phrases(value: Any) -> Any:
     """A list of distinct short phrases, from a list or from one text with commas or lines."""
     if isinstance(value, str):
         value = re.split(r"[,;\n]", value)
@@ -137,7 +137,7 @@ def _clean(text: str) -> str:
     return "".join(char for char in spaced if char in "\n\t" or char.isprintable()).strip()
 
 
-def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+def strict_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema as servers with guaranteed output want it: every key required, no other allowed, no references."""
     definitions = schema.pop("$defs", {})
 
@@ -158,4 +158,4 @@ def _strict(schema: dict[str, Any]) -> dict[str, Any]:
     return strict
 
 
-JSON_SCHEMA = _strict(Answer.model_json_schema())
+JSON_SCHEMA = strict_schema(Answer.model_json_schema())
