@@ -189,6 +189,27 @@ class Answerer(Describer):
         return "models.answerer"
 
 
+class Judge(Describer):
+    """Who looks at descriptions a second time: a vision model behind an OpenAI-compatible URL."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    max_output_tokens: int = Field(default=400, ge=16, le=100_000)
+
+    @property
+    def setting(self) -> str:
+        return "models.judge"
+
+
+class Escalation(Describer):
+    """Who describes anew what is not to be trusted: a vision model behind an OpenAI-compatible URL."""
+
+    kind: Literal["endpoint"] = "endpoint"
+
+    @property
+    def setting(self) -> str:
+        return "models.escalate_to"
+
+
 class Models(_Section):
     image_text: str = BUNDLED
     """Image–text dual encoder: `bundled`, a local folder, or a hub id."""
@@ -199,11 +220,22 @@ class Models(_Section):
     describer: Describer = Describer()
     answerer: Answerer | None = None
     """None: answers are the best images with what is known of them."""
+    judge: Judge | None = None
+    """A model that looks at every description and says whether it is right. None: nobody does."""
+    escalate_to: Escalation | None = None
+    """A stronger model that describes anew what is not to be trusted. None: nobody does."""
     vocabulary: Path | None = None
     """A YAML file of words for the zero-shot describer; None is the one that comes with the package."""
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     batch_size: int = Field(default=32, ge=1, le=4096)
     allow_remote_code: bool = False
+
+
+class Descriptions(_Section):
+    """When a description is not to be trusted (docs/trust.md)."""
+
+    trust: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Of less confidence: it is flagged, weighs less in a search, and models.escalate_to describes the image anew."""
 
 
 class Limits(_Section):
@@ -407,6 +439,7 @@ class Settings(_Section):
     database: DatabaseSettings = DatabaseSettings()
     collections: tuple[Collection, ...] = Field(default_factory=sample_collections, min_length=1)
     models: Models = Models()
+    descriptions: Descriptions = Descriptions()
     limits: Limits = Limits()
     tiling: Tiling = Tiling()
     ocr: Ocr = Ocr()

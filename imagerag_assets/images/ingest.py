@@ -91,7 +91,10 @@ _CONTENT_COLUMNS = (
     "phash", "dhash", "colours", "thumbnail",
 )  # fmt: skip
 # What is made from a content's pixels, one row or more for each.
-_MADE_FROM_PIXELS = ("tiles", "ocr_text", "clip_embeddings", "vlm_descriptions", "description_embeddings")
+_MADE_FROM_PIXELS = (
+    "tiles", "ocr_text", "clip_embeddings", "vlm_descriptions", "description_embeddings", "description_judgements",
+    "description_confidence", "description_escalations",
+)  # fmt: skip
 
 
 def ingest_collection(

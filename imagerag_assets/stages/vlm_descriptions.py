@@ -15,7 +15,7 @@ from imagerag_assets.models.budget import Ledger
 from imagerag_assets.models.calls import Call, save_call
 from imagerag_assets.models.describers import Description, Reply, Subject
 from imagerag_assets.models.describers.endpoint import EndpointDescriber, require_price
-from imagerag_assets.models.describers.prompt import prompt_digest
+from imagerag_assets.models.describers.prompt import DESCRIBE, prompt_digest
 from imagerag_assets.models.describers.zero_shot import (
     DESCRIBER_VERSION,
     MODEL_NAME,
@@ -189,7 +189,7 @@ def _run_calls(project: Project, options: RunOptions, this: Stage) -> StageRepor
                     require_price(settings)
                     with project.database.connect() as connection:
                         ledger.look(connection)
-                describers.append(EndpointDescriber(settings, ledger))
+                describers.append(EndpointDescriber(settings, ledger, DESCRIBE))
             return loop.iterate(describers[0].replies(subjects))
 
         try:
@@ -245,7 +245,7 @@ def _done(
 ) -> Done:
     """What to save of a reply. `calls` are all those for the image so far."""
     model = project.settings.models.describer.model or ""
-    row = _row(this, item, model, reply.description, _total(calls)) if reply.description else None
+    row = _row(this, item, model, reply.description, total_paid(calls)) if reply.description else None
     return Done(
         _saver(reply, row, run_id, on_saved),
         {item.item: reply.error} if reply.error else {},
@@ -286,7 +286,7 @@ def _row(
     )  # fmt: skip
 
 
-def _total(calls: Sequence[Call]) -> tuple[int, int, Decimal | None]:
+def total_paid(calls: Sequence[Call]) -> tuple[int, int, Decimal | None]:
     """(tokens in, tokens out, USD or None where a part is not known) of all calls for one image in this run."""
     costs = [call.cost_usd for call in calls]
     cost = None if None in costs else sum((cost for cost in costs if cost is not None), Decimal())

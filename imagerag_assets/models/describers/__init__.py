@@ -1,15 +1,17 @@
 """Describers: an image → the four parts of a RAG description. One file per kind; what they share is here.
 
 `zero_shot` needs no language model; `endpoint` asks a vision model behind an OpenAI-compatible URL, `local` one in this
-process. `prompt.md` is what both are told, `schema` what they must answer.
+process. `prompt.md` is what both are told, `schema` what they must answer. `judge` asks whether a description is right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Generic
 
 from PIL import Image
+from typing_extensions import TypeVar
 
 from imagerag_assets.models.calls import Call
 
@@ -38,13 +40,32 @@ class Subject:
     """What the describer is told of the collection."""
     ocr: str
     load: Callable[[], Image.Image]
+    said: Description | None = None
+    """What is to be judged, for a judge."""
+
+
+A = TypeVar("A", default=Description)
+"""What is answered: a description, or a judge's word on one."""
 
 
 @dataclass(frozen=True)
-class Reply:
+class Task(Generic[A]):
+    """What an endpoint is asked to do with an image, and in which form it has to answer."""
+
+    name: str
+    instructions: Callable[[], str]
+    message: Callable[[Subject], str]
+    """What is known of the image, as data."""
+    schema: Mapping[str, Any]
+    parse: Callable[[str], A]
+    """Raises `InvalidAnswerError`."""
+
+
+@dataclass(frozen=True)
+class Reply(Generic[A]):
     """What one call, or the look at one image, came to. Without description and error the image is not settled yet."""
 
     subject: Subject
     call: Call | None = None
-    description: Description | None = None
+    description: A | None = None
     error: Exception | None = None

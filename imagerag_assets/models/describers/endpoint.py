@@ -16,18 +16,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from imagerag_assets.errors import ImageragError, ItemError, ModelError
 from imagerag_assets.models.budget import CollectionExhaustedError, Ledger
 from imagerag_assets.models.calls import Call, Outcome, Tokens
-from imagerag_assets.models.describers import Description, Reply, Subject
+from imagerag_assets.models.describers import A, Reply, Subject, Task
 from imagerag_assets.models.describers.faults import Fault, explain, explain_status, final_error, without_key
 from imagerag_assets.models.describers.pace import LONGEST_WAIT_SECONDS, Pace
 from imagerag_assets.models.describers.picture import SentPicture, prepare
 from imagerag_assets.models.describers.presets import PRESETS
-from imagerag_assets.models.describers.prompt import data_message, instructions, repair_message
-from imagerag_assets.models.describers.schema import JSON_SCHEMA, InvalidAnswerError, parse_answer
+from imagerag_assets.models.describers.prompt import DESCRIBE, repair_message
+from imagerag_assets.models.describers.schema import InvalidAnswerError
 from imagerag_assets.models.prices import cost_usd, image_tokens, text_tokens
 from imagerag_assets.settings import Describer
 
@@ -44,24 +44,25 @@ _MOST_TOKENS = 100_000_000
 _LONGEST_TEXT = 200_000
 
 Messages = list[dict[str, Any]]
-Put = Callable[[Reply], Awaitable[None]]
+Put = Callable[[Reply[A]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class _Answered:
+class _Answered(Generic[A]):
     """One response: its text, what that says, or what was wrong with it."""
 
     call: Call
     text: str = ""
-    description: Description | None = None
+    description: A | None = None
     fault: Fault | None = None
 
 
-class EndpointDescriber:
-    """Describes through an OpenAI-compatible server. One per run: the pace and the connections are kept."""
+class EndpointDescriber(Generic[A]):
+    """Describes, or judges, through an OpenAI-compatible server. One per run: the pace and the connections are kept."""
 
-    def __init__(self, settings: Describer, ledger: Ledger) -> None:
+    def __init__(self, settings: Describer, ledger: Ledger, task: Task[A]) -> None:
         self._settings = settings
+        self._task = task
         self._preset = PRESETS[settings.preset]
         self._model = settings.model or ""
         self._where = address(settings)
@@ -72,15 +73,15 @@ class EndpointDescriber:
         self._client: AsyncOpenAI | None = None
         self._ending: ImageragError | None = None
 
-    async def replies(self, subjects: Sequence[Subject]) -> AsyncIterator[Reply]:
+    async def replies(self, subjects: Sequence[Subject]) -> AsyncIterator[Reply[A]]:
         """Every call and every settled image, as they come.
 
         Raises `ModelError` when the server can serve nobody (key, credit, model, address), and `BudgetExhaustedError`;
         both after the calls in flight have come back. Images of a collection whose own budget is reached are left out.
         """
-        outbox: asyncio.Queue[tuple[Reply, asyncio.Event]] = asyncio.Queue()
+        outbox: asyncio.Queue[tuple[Reply[A], asyncio.Event]] = asyncio.Queue()
 
-        async def put(reply: Reply) -> None:
+        async def put(reply: Reply[A]) -> None:
             """Hand a reply over and wait until it is dealt with: what is not committed still takes a place."""
             taken = asyncio.Event()
             await outbox.put((reply, taken))
@@ -108,7 +109,7 @@ class EndpointDescriber:
         if self._client is not None:
             await self._client.close()
 
-    async def _work(self, waiting: Iterator[Subject], put: Put) -> None:
+    async def _work(self, waiting: Iterator[Subject], put: Put[A]) -> None:
         """One of the many that take the next image until none is left or the run has to end."""
         for subject in waiting:
             if self._ending is not None:
@@ -122,7 +123,7 @@ class EndpointDescriber:
             except ImageragError as error:
                 self._ending = self._ending or error
 
-    async def _describe(self, subject: Subject, put: Put) -> None:
+    async def _describe(self, subject: Subject, put: Put[A]) -> None:
         try:
             picture = await asyncio.to_thread(lambda: prepare(subject.load(), self._settings.sent_side))
         except ImageragError as error:
@@ -135,14 +136,14 @@ class EndpointDescriber:
         else:
             await self._converse(subject, picture, put)
 
-    async def _converse(self, subject: Subject, picture: SentPicture, put: Put) -> None:
+    async def _converse(self, subject: Subject, picture: SentPicture, put: Put[A]) -> None:
         """Ask; try again what is the server's passing trouble; ask once for an answer to be put right."""
-        messages = request_messages(self._settings, subject, picture)
-        bound = most_it_costs(self._settings, subject, picture)
+        messages = request_messages(self._settings, subject, picture, self._task)
+        bound = most_it_costs(self._settings, subject, picture, self._task)
         tries: Counter[Outcome] = Counter()
         repairing = False
         for attempt in count(1):
-            answered = _checked(await self._ask(messages, subject.collection, bound, attempt), repairing)
+            answered = self._checked(await self._ask(messages, subject.collection, bound, attempt), repairing)
             call, fault = answered.call, answered.fault
             if fault is None:
                 await put(Reply(subject, call, answered.description))
@@ -166,7 +167,7 @@ class EndpointDescriber:
             if self._ending is not None:
                 return
 
-    async def _ask(self, messages: Messages, collection: str, bound: Decimal, attempt: int) -> _Answered:
+    async def _ask(self, messages: Messages, collection: str, bound: Decimal, attempt: int) -> _Answered[A]:
         """One request, within the budget and the pace."""
         async with self._ledger.reserve(collection, bound) as reservation, self._pace.slot() as started:
             before = time.monotonic()
@@ -181,13 +182,25 @@ class EndpointDescriber:
             call = Call(self._settings.preset, self._model, attempt, outcome, tokens, cost, latency)
         return _Answered(call, text, fault=fault)
 
+    def _checked(self, answered: _Answered[A], repairing: bool) -> _Answered[A]:
+        """The answer with its description, or with what its text lacks."""
+        if answered.fault is not None:
+            return answered
+        try:
+            description = self._task.parse(answered.text)
+        except InvalidAnswerError as error:
+            call = replace(answered.call, outcome="invalid")
+            return replace(answered, call=call, fault=Fault("invalid", str(error)))
+        outcome: Outcome = "repaired" if repairing else "ok"
+        return replace(answered, call=replace(answered.call, outcome=outcome), description=description)
+
     async def _send(self, messages: Messages) -> tuple[str, Fault | None, Tokens]:
         from openai import OpenAIError
 
         try:
             # The client's own time-out is between two bytes, and a server may send one at a time.
             async with asyncio.timeout(self._settings.timeout_seconds):
-                body = request_body(self._settings, messages)
+                body = request_body(self._settings, messages, self._task)
                 response = await self._open().chat.completions.with_raw_response.create(**body)
             if not _may_be_json(response):
                 message = "it answers with no JSON; the address probably lacks its path, such as /v1"
@@ -232,19 +245,21 @@ def address(settings: Describer) -> str:
     return settings.base_url or PRESETS[settings.preset].base_url or ""
 
 
-def request_messages(settings: Describer, subject: Subject, picture: SentPicture) -> Messages:
+def request_messages(
+    settings: Describer, subject: Subject, picture: SentPicture, task: Task[Any] = DESCRIBE
+) -> Messages:
     """What the model is told: the instructions, what is known of the image as data, and the image."""
     image: dict[str, Any] = {"url": picture.url}
     if PRESETS[settings.preset].image_detail:
         image["detail"] = settings.detail
     content = [
-        {"type": "text", "text": data_message(subject.context, subject.ocr)},
+        {"type": "text", "text": task.message(subject)},
         {"type": "image_url", "image_url": image},
     ]
-    return [{"role": "system", "content": instructions()}, {"role": "user", "content": content}]
+    return [{"role": "system", "content": task.instructions()}, {"role": "user", "content": content}]
 
 
-def request_body(settings: Describer, messages: Messages) -> dict[str, Any]:
+def request_body(settings: Describer, messages: Messages, task: Task[Any] = DESCRIBE) -> dict[str, Any]:
     """The body of a chat completion, with what the preset takes."""
     preset = PRESETS[settings.preset]
     request: dict[str, Any] = {
@@ -255,15 +270,17 @@ def request_body(settings: Describer, messages: Messages) -> dict[str, Any]:
     if preset.temperature is not None:
         request["temperature"] = preset.temperature
     if preset.json_schema:
-        schema = {"name": "image_description", "strict": True, "schema": JSON_SCHEMA}
+        schema = {"name": task.name, "strict": True, "schema": task.schema}
         request["response_format"] = {"type": "json_schema", "json_schema": schema}
     return request
 
 
-def most_it_costs(settings: Describer, subject: Subject, picture: SentPicture, *, batch: bool = False) -> Decimal:
+def most_it_costs(
+    settings: Describer, subject: Subject, picture: SentPicture, task: Task[Any] = DESCRIBE, *, batch: bool = False
+) -> Decimal:
     """What a call for this image costs at most; 0 where the model has no price, which no budget allows."""
     size = (picture.width, picture.height)
-    tokens = expected_tokens_in(settings, len(data_message(subject.context, subject.ocr)), size)
+    tokens = expected_tokens_in(settings, len(task.message(subject)), size, task)
     provider = PRESETS[settings.preset].price_provider
     return cost_usd(provider, settings.model or "", tokens, settings.max_output_tokens, batch=batch) or Decimal()
 
@@ -291,10 +308,12 @@ def endpoint_key(settings: Describer) -> str | None:
     return key
 
 
-def expected_tokens_in(settings: Describer, data_characters: int, size: tuple[int, int]) -> int:
+def expected_tokens_in(
+    settings: Describer, data_characters: int, size: tuple[int, int], task: Task[Any] = DESCRIBE
+) -> int:
     """About how many tokens a request has; `size` is that of the image as it is sent, in pixels."""
     preset = PRESETS[settings.preset]
-    words = len(instructions()) + data_characters + (len(json.dumps(JSON_SCHEMA)) if preset.json_schema else 0)
+    words = len(task.instructions()) + data_characters + (len(json.dumps(task.schema)) if preset.json_schema else 0)
     return text_tokens(words) + image_tokens(settings.preset, settings.model or "", size, settings.detail)
 
 
@@ -305,19 +324,6 @@ def require_price(settings: Describer) -> None:
             f"budget: the price of {settings.model} at {settings.preset} is not known, so no budget can be kept. "
             "Take the budget out of the settings, or update the package genai-prices if the model is new."
         )
-
-
-def _checked(answered: _Answered, repairing: bool) -> _Answered:
-    """The answer with its description, or with what its text lacks."""
-    if answered.fault is not None:
-        return answered
-    try:
-        description = parse_answer(answered.text)
-    except InvalidAnswerError as error:
-        call = replace(answered.call, outcome="invalid")
-        return replace(answered, call=call, fault=Fault("invalid", str(error)))
-    outcome: Outcome = "repaired" if repairing else "ok"
-    return replace(answered, call=replace(answered.call, outcome=outcome), description=description)
 
 
 def read_completion(body: Any, clean: Callable[[str], str]) -> tuple[str, Fault | None, Tokens]:

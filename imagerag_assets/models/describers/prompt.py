@@ -7,7 +7,8 @@ from functools import cache
 from importlib import resources
 
 from imagerag_assets.database.stages import fingerprint
-from imagerag_assets.models.describers.schema import JSON_SCHEMA
+from imagerag_assets.models.describers import Task
+from imagerag_assets.models.describers.schema import JSON_SCHEMA, parse_answer
 
 _OCR_LIMIT = 4000
 """Characters of OCR text that are sent: a page of dense print."""
@@ -46,3 +47,10 @@ def repair_message(fault: str) -> str:
 def as_data(text: str) -> str:
     """A JSON string in which angle brackets are escaped too."""
     return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+DESCRIBE = Task(
+    "image_description", instructions, lambda subject: data_message(subject.context, subject.ocr), JSON_SCHEMA,
+    parse_answer,
+)  # fmt: skip
+"""What a describer is asked."""

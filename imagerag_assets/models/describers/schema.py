@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from imagerag_assets.models.describers import Description
 
+M = TypeVar("M", bound=BaseModel)
 _TEXT_LIMIT = 4000
 _PHRASE_LIMIT = 200
 _PHRASES = 40
@@ -36,7 +37,7 @@ class Metadata(BaseModel):
     @field_validator("tags", mode="before")
     @classmethod
     def _as_list(cls, value: Any) -> Any:
-        return _phrases(value)
+        return phrases(value)
 
 
 class Answer(BaseModel):
@@ -59,7 +60,7 @@ class Answer(BaseModel):
     @field_validator("key_elements", mode="before")
     @classmethod
     def _as_list(cls, value: Any) -> Any:
-        return _phrases(value)
+        return phrases(value)
 
     @field_validator("visible_text", mode="before")
     @classmethod
@@ -76,14 +77,19 @@ def parse_answer(text: str) -> Description:
 
     Raises `InvalidAnswerError` saying what is missing.
     """
+    return _description(read_object(text, Answer, _canonical))
+
+
+def read_object(
+    text: str, form: type[M], prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda found: found
+) -> M:
+    """The first JSON object in the text that, once prepared, has that form. Raises `InvalidAnswerError`."""
     wrong: list[str] = []
     for found in _json_objects(text):
         try:
-            answer = Answer.model_validate(_canonical(found))
+            return form.model_validate(prepare(found))
         except ValidationError as error:
             wrong.append(_problems(error))
-        else:
-            return _description(answer)
     # The last object is the answer, if one is: models that think aloud write others before it.
     raise InvalidAnswerError(
         wrong[-1] if wrong else "it holds no complete JSON object" if text.strip() else "it is empty"
@@ -138,7 +144,7 @@ def _key(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
-def _phrases(value: Any) -> Any:
+def phrases(value: Any) -> Any:
     """A list of distinct short phrases, from a list or from one text with commas or lines."""
     if isinstance(value, str):
         value = re.split(r"[,;\n]", value)
@@ -154,7 +160,7 @@ def _clean(text: str) -> str:
     return "".join(char for char in spaced if char in "\n\t" or char.isprintable()).strip()
 
 
-def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+def strict_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema as servers with guaranteed output want it: every key required, no other allowed, no references."""
     definitions = schema.pop("$defs", {})
 
@@ -175,4 +181,4 @@ def _strict(schema: dict[str, Any]) -> dict[str, Any]:
     return strict
 
 
-JSON_SCHEMA = _strict(Answer.model_json_schema())
+JSON_SCHEMA = strict_schema(Answer.model_json_schema())
