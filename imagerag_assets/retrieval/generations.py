@@ -17,7 +17,7 @@ from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.errors import NoLiveIndexError
 from imagerag_assets.retrieval.tokens import TOKENS_VERSION
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Of the tables in generation.sql: raise it when they change, and a new generation is built."""
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
 _K1, _B = 1.2, 0.75
-SEARCH_VERSION = 3
+SEARCH_VERSION = 4
 """Raise it when the same index would give other rankings."""
 _BACKGROUND = 500
 """Images that stand for those which no leg found, in a leg's mean over the collection."""
@@ -82,6 +82,8 @@ class Result:
     uris: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
     relevance: float | None = None
+    confidence: float | None = None
+    """How far the description can be trusted, 0–1 (docs/trust.md); None where nothing is known of it."""
 
 
 @dataclass(frozen=True)
@@ -323,4 +325,5 @@ def _result(row: dict[str, Any]) -> Result:
         uris=tuple(row["uris"]),
         duplicates=tuple(row["duplicates"]),
         relevance=row["relevance"],
+        confidence=row["confidence"],
     )

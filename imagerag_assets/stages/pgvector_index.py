@@ -9,7 +9,13 @@ from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import Progress, StageReport
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import calibration, generations, index
-from imagerag_assets.stages import clip_embeddings, description_embeddings, ocr_text, vlm_descriptions
+from imagerag_assets.stages import (
+    clip_embeddings,
+    description_confidence,
+    description_embeddings,
+    ocr_text,
+    vlm_descriptions,
+)
 from imagerag_assets.stages.common import RunOptions
 
 STAGE = "pgvector_index"
@@ -60,6 +66,8 @@ def _sources(project: Project) -> dict[str, Any]:
         "ocr": ocr_text.stage(project).fingerprint,
         "descriptions": vlm_descriptions.stage(project).fingerprint,
         "description_embeddings": description_embeddings.stage(project).fingerprint,
+        "confidence": description_confidence.stage(project).fingerprint,
+        "trust": project.settings.descriptions.trust,
         **vlm_descriptions.contexts(project),
     }
 
