@@ -10,7 +10,8 @@ s is the leg's own score: a cosine, or Okapi BM25, whose inverse document freque
 a point of it is worth, π how often the leg knows anything: a low score takes away no more than ln(1 − π), and no score
 gives more than ln(π · N). A query of which a leg's scores do not tell the images apart adds nothing.
 
-`clip`'s τ and π and `description`'s τ are measured by each collection (`calibration`); what is not is here.
+`clip`'s τ and π and `description`'s τ are measured by each collection (`calibration`); what is not is here. A flagged
+description (`trust`) knows less: its image's π is smaller, so that it neither finds its image nor hides it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _CONSTANTS: dict[str, float] = {
 }
 
 _LEGS: tuple[Leg, ...] = ("clip", "description", "text")
+_TRUSTED = "least(description, description * trust)"
+"""A similarity to a description that is flagged counts less; one below zero not more."""
 
 
 def score_expressions(method: Method) -> tuple[str, str]:
@@ -52,6 +55,8 @@ def score_expressions(method: Method) -> tuple[str, str]:
         return "coalesce(clip, description)", " + ".join(f"coalesce({part}, 0)" for part in ranks)
     if method == "hybrid":
         return _evidence(), "folding"
+    if method == "description":
+        return _TRUSTED, _TRUSTED
     return method, method
 
 
@@ -62,7 +67,7 @@ def relevance_expression() -> str:
     scale. The logistic function is within 0.01 of the normal distribution's (Bowling et al. 2009).
     """
     total = (
-        "(f.description - k.description_median) / k.description_spread"
+        "(least(f.description, f.description * f.trust) - k.description_median) / k.description_spread"
         " + k.clip_knows * (f.clip - k.clip_median) / k.clip_spread"
         " + (coalesce(f.text_share, 0) - k.text_median) / k.text_spread"
     )

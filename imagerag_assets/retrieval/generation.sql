@@ -17,6 +17,8 @@ create table {schema}.images (
     metadata     jsonb not null,
     terms        integer not null,          -- document length for BM25
     sample       integer not null,          -- pseudo-random order, for a leg's background scores
+    confidence   real,                      -- of the description, 0 to 1; null when nothing is known of it
+    trust        real not null,             -- what the description counts in a search: less than 1 when flagged
     digest       text not null,             -- of everything the row was made from
     embedding    vector({text_dimension}),  -- of the description; null when it has none
     unique (collection, content)

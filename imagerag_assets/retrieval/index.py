@@ -13,21 +13,23 @@ from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import Counts
 from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.tokens import terms
+from imagerag_assets.retrieval.trust import DESCRIBED_DIGEST
 
 DESCRIPTION_WEIGHT = 0.5
 """What a term of the description counts beside one that stands in the image. Descriptions repeat the obvious."""
 
-# One row per image that has vectors of the current model, with a digest of what it is made from.
-_READY = """
+# One row per image that has vectors of the current model, with a digest of what it is made from. What a flagged
+# description counts is among that, in steps of a tenth; its confidence itself is brought up to date in place.
+_READY = f"""
     select r.collection, r.content, coalesce(d.canonical, r.content) as group_id, r.uris, c.width, c.height,
            coalesce(concat_ws(E'\\n', v.general, array_to_string(v.key_elements, ', ')), '') as description,
-           coalesce(v.category, '') as category, coalesce(v.tags, '{}') as tags, coalesce(o.text, '') as ocr,
+           coalesce(v.category, '') as category, coalesce(v.tags, '{{}}') as tags, coalesce(o.text, '') as ocr,
            jsonb_strip_nulls(jsonb_build_object('format', c.format, 'date', t.taken)) || c.exif || r.metadata
                as metadata,
-           hashtext(r.content) as sample, e.embedding,
+           hashtext(r.content) as sample, e.embedding, b.confidence, w.trust,
            md5(concat_ws('|', r.uris::text, r.metadata::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint,
                          v.context, v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
-                         %(clip)s::text)) as digest
+                         %(clip)s::text, w.trust)) as digest
     from (
         select collection, content, array_agg(uri order by uri) as uris,
                (array_agg(metadata order by uri))[1] as metadata
@@ -37,7 +39,7 @@ _READY = """
     cross join lateral (
         select replace(left(taken, 10), ':', '-') || 'T' || substr(taken, 12, 8) as taken
         from (values (coalesce(c.exif ->> 'DateTimeOriginal', c.exif ->> 'DateTime'))) v (taken)
-        where taken ~ '^\\d{4}:\\d\\d:\\d\\d \\d\\d:\\d\\d:\\d\\d'
+        where taken ~ '^\\d{{4}}:\\d\\d:\\d\\d \\d\\d:\\d\\d:\\d\\d'
         union all select null limit 1) t
     join unnest(%(names)s::text[], %(contexts)s::text[]) as k (collection, context) using (collection)
     left join deduped_set d using (content)
@@ -46,6 +48,12 @@ _READY = """
         on v.content = r.content and v.context = k.context and v.fingerprint = %(descriptions)s
     left join description_embeddings e
         on e.content = r.content and e.context = k.context and e.fingerprint = %(description_embeddings)s
+    left join description_confidence b
+        on b.content = r.content and b.context = k.context and b.fingerprint = %(confidence)s
+       and b.described = {DESCRIBED_DIGEST}
+    cross join lateral (
+        select case when b.confidence < %(trust)s then round((b.confidence / %(trust)s)::numeric, 1)::real else 1 end
+            as trust) w
     where exists (
         select from clip_embeddings t
         where t.content = r.content and t.model = %(model)s and t.fingerprint = %(clip)s)
@@ -55,7 +63,7 @@ _READY = """
         select from vlm_descriptions x where x.content = r.content and x.context = k.context))
       and (e.content is not null or not exists (
         select from description_embeddings x where x.content = r.content and x.context = k.context))
-"""
+"""  # noqa: S608
 
 _DESIRED = "create temporary table desired on commit drop as " + _READY
 
@@ -83,8 +91,8 @@ class Difference:
 def update(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> Difference:
     """Write the difference between what the stages have and what the index has, in the caller's transaction.
 
-    `parameters` are the stages' current fingerprints: tiles, clip, ocr, descriptions, description_embeddings, and
-    model, names, contexts.
+    `parameters` are the stages' current fingerprints: tiles, clip, ocr, descriptions, description_embeddings,
+    confidence, and model, names, contexts, trust (the confidence from which on a description is not flagged).
     """
     connection.execute(_DESIRED, parameters)
     images = generation.table("images")
@@ -96,6 +104,7 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
         _insert_tiles(connection, generation, parameters)
         _insert_postings(connection, generation, fresh)
         _refresh_terms(connection, generation)
+    _refresh_confidences(connection, images)
     connection.execute("drop table desired")
     return counts
 
@@ -126,8 +135,8 @@ def index_digest(connection: Connection, generation: Generation) -> str:
     row = one_row(
         connection.execute(
             sql.SQL(
-                "select count(*), coalesce(sum(hashtextextended(collection || content || digest, 0)::numeric), 0) "
-                "from {}"
+                "select count(*), coalesce(sum(hashtextextended(concat(collection, content, digest, confidence), 0)"
+                "::numeric), 0) from {}"
             ).format(generation.table("images"))
         )
     )
@@ -204,21 +213,31 @@ def _collect_stale_terms(connection: Connection, generation: Generation) -> None
     )
 
 
-def _insert_images(connection: Connection, images: sql.Identifier) -> list[tuple[int, str, str]]:
-    """Insert what is missing; returns (image_id, ocr, description) of each."""
+def _insert_images(connection: Connection, images: sql.Identifier) -> list[tuple[int, str, str, float]]:
+    """Insert what is missing; returns (image_id, ocr, description, trust) of each."""
     return connection.execute(
         sql.SQL("""
             insert into {images} (collection, content, group_id, uris, width, height, description, category, tags, ocr,
-                                  metadata, terms, sample, digest, embedding)
+                                  metadata, terms, sample, confidence, trust, digest, embedding)
             select d.collection, d.content, d.group_id, d.uris, d.width, d.height, d.description, d.category, d.tags,
-                   d.ocr, d.metadata, 0, d.sample, d.digest, d.embedding
+                   d.ocr, d.metadata, 0, d.sample, d.confidence, d.trust, d.digest, d.embedding
             from desired d
             where not exists (
                 select from {images} i where i.collection = d.collection and i.content = d.content)
             order by d.collection, d.content
-            returning image_id, ocr, description
+            returning image_id, ocr, description, trust
         """).format(images=images)
     ).fetchall()
+
+
+def _refresh_confidences(connection: Connection, images: sql.Identifier) -> None:
+    """Of rows that stay: most confidences move a little with every measurement, and nothing else depends on them."""
+    connection.execute(
+        sql.SQL(
+            "update {} i set confidence = d.confidence from desired d where d.collection = i.collection "
+            "and d.content = i.content and d.digest = i.digest and d.confidence is distinct from i.confidence"
+        ).format(images)
+    )
 
 
 def _insert_tiles(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> None:
@@ -237,15 +256,15 @@ def _insert_tiles(connection: Connection, generation: Generation, parameters: di
     )
 
 
-def _insert_postings(connection: Connection, generation: Generation, fresh: list[tuple[int, str, str]]) -> None:
+def _insert_postings(connection: Connection, generation: Generation, fresh: list[tuple[int, str, str, float]]) -> None:
     lengths: list[tuple[int, int]] = []
 
     def rows() -> Iterator[tuple[str, int, float]]:
-        for image_id, ocr, description in fresh:
-            read, described = terms(ocr), terms(description)
-            lengths.append((len(read) + round(DESCRIPTION_WEIGHT * len(described)), image_id))
+        for image_id, ocr, description, trust in fresh:
+            read, described = terms(ocr), terms(description) if trust else []
+            lengths.append((len(read) + round(DESCRIPTION_WEIGHT * trust * len(described)), image_id))
             counts: Counter[str] = Counter()
-            for words, weight in ((read, 1.0), (described, DESCRIPTION_WEIGHT)):
+            for words, weight in ((read, 1.0), (described, DESCRIPTION_WEIGHT * trust)):
                 for word in words:
                     counts[word] += weight  # type: ignore[assignment]
             for term, frequency in sorted(counts.items()):

@@ -93,6 +93,8 @@ class Result:
     uris: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
     relevance: float | None = None
+    confidence: float | None = None
+    """How far the description can be trusted, 0–1 (docs/trust.md); None where nothing is known of it."""
 
 
 @dataclass(frozen=True)
@@ -402,4 +404,5 @@ def _result(row: dict[str, Any]) -> Result:
         uris=tuple(row["uris"]),
         duplicates=tuple(row["duplicates"]),
         relevance=row["relevance"],
+        confidence=row["confidence"],
     )

@@ -53,7 +53,7 @@ scored as (
     select p.image_id, p.candidate, i.group_id, i.collection, i.uris[1] as uri,
            tile.score as clip, tile.tile_no,
            1 - (i.embedding <=> %(text_vector)s::vector) as description,
-           t.score as text
+           t.score as text, i.trust
     from pool p
     join {images} i using (image_id)
     left join lateral (
@@ -105,7 +105,7 @@ text_mean as (
 ),
 weighed as (
     select s.*,
-           %(description_knows)s::float8 as description_knows, %(text_knows)s::float8 as text_knows,
+           %(description_knows)s::float8 * s.trust as description_knows, %(text_knows)s::float8 as text_knows,
            s.clip_weight / v.clip as clip_ratio, s.description_weight / v.description as description_ratio,
            exp(greatest(%(text_scale)s * (coalesce(s.text, 0) - b.text), -700)) / t.text as text_ratio,
            coalesce(s.text, 0) / nullif(m.score, 0) as text_share
@@ -120,7 +120,7 @@ weighed as (
 ranked as (
     select f.*,
            case when clip is not null then rank() over (order by clip desc nulls last) end as clip_rank,
-           case when description is not null then rank() over (order by description desc nulls last) end
+           case when description is not null then rank() over (order by least(description, description * trust) desc nulls last) end
                as description_rank,
            case when text is not null then rank() over (order by text desc nulls last) end as text_rank
     from (
@@ -129,7 +129,7 @@ ranked as (
 ),
 final as (select r.*, {final_score} as score from ranked r)
 select f.score, i.collection, i.content, i.uris, i.group_id, i.width, i.height, i.description, i.category, i.tags,
-       i.ocr, box.x0, box.y0, box.x1, box.y1,
+       i.ocr, i.confidence, box.x0, box.y0, box.x1, box.y1,
        f.clip, f.clip_rank, f.description as description_score, f.description_rank, f.text as text_score, f.text_rank,
        f.text_share, f.clip_ratio, f.description_ratio, f.text_ratio,
        {relevance} as relevance,

@@ -36,6 +36,8 @@ from imagerag_assets.retrieval.tokens import terms
 
 TRUST_VERSION = 1
 """Raise it when the same descriptions and images would get another confidence."""
+DESCRIBED_DIGEST = "md5(concat_ws('|', v.general, v.key_elements::text, v.visible_text, v.category, v.tags::text))"
+"""SQL that changes when a description says something else; `v` is its row. A confidence is of one description."""
 Verdict = Literal["supported", "doubtful", "contradicted"]
 Matrix = NDArray[np.float64]
 

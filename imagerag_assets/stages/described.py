@@ -7,15 +7,14 @@ from typing import Any
 from imagerag_assets.database.stages import Item
 from imagerag_assets.models.describers import Description
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval.trust import DESCRIBED_DIGEST
 from imagerag_assets.stages import vlm_descriptions
-
-DIGEST = "md5(concat_ws('|', v.general, v.key_elements::text, v.visible_text, v.category, v.tags::text))"
-"""Changes when a description says something else. `v` is its row."""
 
 # One per content and context, with the first of its files.
 DESCRIBED = f"""
     select v.content || ':' || v.context as item, v.content, v.context, x.collection, x.uri, x.file, x.page,
-           v.general, v.key_elements, v.visible_text, v.category, v.tags, v.inputs as told, {DIGEST} as described,
+           v.general, v.key_elements, v.visible_text, v.category, v.tags, v.inputs as told,
+           {DESCRIBED_DIGEST} as described,
            concat_ws(E'\\n', v.general, array_to_string(v.key_elements, ', ')) as said
     from vlm_descriptions v
     cross join lateral (

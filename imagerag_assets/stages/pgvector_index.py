@@ -18,7 +18,14 @@ from imagerag_assets.models.describers.zero_shot import MODEL_NAME
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import calibration, generations, index, switching
 from imagerag_assets.retrieval.generations import Generation
-from imagerag_assets.stages import clip_embeddings, description_embeddings, ocr_text, tiles, vlm_descriptions
+from imagerag_assets.stages import (
+    clip_embeddings,
+    description_confidence,
+    description_embeddings,
+    ocr_text,
+    tiles,
+    vlm_descriptions,
+)
 from imagerag_assets.stages.common import RunOptions
 
 STAGE = "pgvector_index"
@@ -122,6 +129,8 @@ def _sources(project: Project) -> dict[str, Any]:
         "ocr": ocr_text.stage(project).fingerprint,
         "descriptions": vlm_descriptions.stage(project).fingerprint,
         "description_embeddings": description_embeddings.stage(project).fingerprint,
+        "confidence": description_confidence.stage(project).fingerprint,
+        "trust": project.settings.descriptions.trust,
         **vlm_descriptions.contexts(project),
     }
 
