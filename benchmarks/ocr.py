@@ -1,9 +1,9 @@
 """How well and how fast each engine reads: python -m benchmarks.ocr [--pages N] [--engines …] [--receipts FOLDER].
 
-Generated pages of English and French in the project's fonts, in several sizes, with noise, and on their side; beside them
-the plain loop of tutorials, `pytesseract.image_to_string`. Error rates are edit distances divided by the true length, of
-characters and of words, upper and lower case and accents included; white space counts as one space. A folder of real
-receipts has a text file of the same name beside every picture.
+Generated pages of English and French in the project's fonts, in several sizes, with noise, and on their side; beside
+them the plain loop of tutorials, `pytesseract.image_to_string`. Error rates are edit distances divided by the true
+length, of characters and of words, case and accents included; white space counts as one space. A folder of real receipts
+has a text file of the same name beside every picture.
 """
 
 from __future__ import annotations

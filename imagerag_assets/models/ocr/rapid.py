@@ -65,6 +65,9 @@ def _engine() -> Any:
                 "Det.limit_type": "max",
                 "Det.limit_side_len": LOOK_AT[1] + 2 * MARGIN,
                 "Rec.model_path": str(recogniser),
+                # Lines one by one, and none padded to the width of a long one: a third less time on screenshots.
+                "Rec.rec_batch_num": 1,
+                "Rec.rec_img_shape": [3, 48, 128],
                 "EngineConfig.onnxruntime.intra_op_num_threads": 1,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
                 "EngineConfig.onnxruntime.enable_cpu_mem_arena": True,
