@@ -2,8 +2,8 @@
 
 Generated pages of English and French in the project's fonts, in several sizes, with noise, and on their side; beside
 them the plain loop of tutorials, `pytesseract.image_to_string`. Error rates are edit distances divided by the true
-length, of characters and of words, case and accents included; white space counts as one space. A folder of real receipts
-has a text file of the same name beside every picture.
+length, of characters and of words, case and accents included; white space counts as one space. A folder of real
+receipts has a text file of the same name beside every picture.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _generated(count: int) -> Iterator[Page]:
         for kind in ("", ", noise", ", on its side"):
             for number in range(count):
                 chosen = [lines[k] for k in rng.permutation(len(lines))[:_LINES_PER_PAGE]]
-                family, size = _FAMILIES[number % 3], _SIZES[number // 3 % 3]
+                family, size = _FAMILIES[number % 3], _SIZES[(number + number // 3) % 3]
                 yield Page(language + kind, _draw(chosen, family, size, kind, rng), "\n".join(chosen))
 
 
