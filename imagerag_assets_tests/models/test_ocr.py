@@ -147,6 +147,15 @@ def test_both_take_accents_from_tesseract_when_the_letters_agree() -> None:
     assert [one.text for one in join([word("expire", 0, 0.99)], [word("expiré", 0, 0.5)])] == ["expiré"]
 
 
+def test_both_divide_words_as_tesseract_does_when_the_letters_agree() -> None:
+    apart = [word("Remplacez", 0, 0.6), word("le", 60, 0.6), word("filtre", 120, 0.6)]
+    glued = Word("Remplacezlefiltre", 0, 0, 170, 20, 0.9, 0)
+    assert [(one.text, one.confidence) for one in join([glued], apart)] == [
+        ("Remplacez", 0.9), ("le", 0.9), ("filtre", 0.9),
+    ]  # fmt: skip
+    assert [one.text for one in join([word("garçon", 0, 0.9)], [word("garcon", 0, 0.95)])] == ["garçon"]
+
+
 def test_both_add_what_only_tesseract_is_sure_of() -> None:
     alone = [word("Sortie", 200, 0.9), word("~|", 300, 0.9), word("fumée", 400, 0.5)]
     assert [one.text for one in join([word("Hall", 0, 0.9)], alone)] == ["Hall", "Sortie"]

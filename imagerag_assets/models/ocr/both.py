@@ -1,4 +1,7 @@
-"""Two engines' words as one: line by line the surer engine, accents from Tesseract, and what only it has found."""
+"""Two engines' words as one: line by line the surer engine, spelled by Tesseract where the letters agree.
+
+What only Tesseract has found is added where it is sure.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +28,21 @@ def join(by_rapidocr: list[Word], by_tesseract: list[Word]) -> list[Word]:
 
 def _better(line: list[Word], other: list[Word]) -> list[Word]:
     if _letters(line) == _letters(other):
-        return _with_accents(line, other)
-    same_length = sum(word.letters for word in other) >= sum(word.letters for word in line)
-    return other if same_length and _confidence(other) > _confidence(line) else line
+        return _respelled(line, other)
+    as_many = sum(word.letters for word in other) >= sum(word.letters for word in line)
+    return other if as_many and _confidence(other) > _confidence(line) else line
 
 
-def _with_accents(line: list[Word], other: list[Word]) -> list[Word]:
-    """The line's words, spelled as the other engine does where that knows an accent."""
-    spelled = {_plain(word.text): word.text for word in other if not word.text.isascii()}
-    return [
-        replace(word, text=spelled[_plain(word.text)]) if word.text.isascii() and _plain(word.text) in spelled else word
-        for word in line
-    ]
+def _respelled(line: list[Word], other: list[Word]) -> list[Word]:
+    """Tesseract's words, which are better divided (RapidOCR glues and splits small ones), unless it lost accents."""
+    if _accents(other) < _accents(line):
+        return line
+    sure = max(_confidence(line), _confidence(other))
+    return [replace(word, confidence=max(word.confidence, round(sure, 3))) for word in other]
+
+
+def _accents(words: list[Word]) -> int:
+    return sum(not char.isascii() and char.isalpha() for word in words for char in word.text)
 
 
 def _plain(text: str) -> str:
@@ -48,4 +54,4 @@ def _letters(words: list[Word]) -> str:
 
 
 def _confidence(words: list[Word]) -> float:
-    return sum(word.confidence for word in words) / len(words)
+    return sum(word.confidence for word in words) / max(len(words), 1)
