@@ -91,8 +91,9 @@ class Ledger:
         if self._dearest_before is None:
             (self._dearest_before,) = one_row(
                 connection.execute(
+                    # At half the price a batch's answers say nothing of what a call costs.
                     "select max(cost_usd) from (select cost_usd from model_calls where stage = %s and model = %s "
-                    "and cost_usd > 0 order by call desc limit %s) c",
+                    "and cost_usd > 0 and batch is null order by call desc limit %s) c",
                     (self._stage, self._model, _LAST_CALLS),
                 )
             )

@@ -128,23 +128,22 @@ def _sources(project: Project) -> dict[str, Any]:
 
 def _parameters(project: Project, connection: Connection, sources: dict[str, Any]) -> dict[str, Any]:
     """What makes a generation another one. Dimensions are read off the vectors, so no model is loaded."""
+    text_model = project.text_encoder_identity()
     return {
         "image_model": sources["model"],
-        "text_model": project.text_encoder_identity(),
-        "image_dimension": _dimension(connection, "clip_embeddings", sources["clip"], project.dual_encoder),
-        "text_dimension": _dimension(
-            connection, "description_embeddings", sources["description_embeddings"], project.text_encoder
-        ),
+        "text_model": text_model,
+        "image_dimension": _dimension(connection, "clip_embeddings", sources["model"], project.dual_encoder),
+        "text_dimension": _dimension(connection, "description_embeddings", text_model, project.text_encoder),
         "m": project.settings.index.m,
         "ef_construction": project.settings.index.ef_construction,
         "models": project.encoders(),
     }
 
 
-def _dimension(connection: Connection, table: str, current: str, load: Any) -> int:
+def _dimension(connection: Connection, table: str, model: str, load: Any) -> int:
     row = connection.execute(
-        f"select vector_dims(embedding) from {table} where fingerprint = %s limit 1",  # noqa: S608
-        (current,),
+        f"select vector_dims(embedding) from {table} where model = %s limit 1",  # noqa: S608
+        (model,),
     ).fetchone()
     # An empty collection has no vector to read it from.
     return int(row[0]) if row else int(load().dimension)

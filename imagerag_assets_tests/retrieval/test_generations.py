@@ -60,6 +60,21 @@ def test_another_run_updates_the_live_generation_in_place(shop: Project) -> None
     assert pgvector_index.run(shop, RunOptions()).worked == 0
 
 
+def test_an_image_keeps_its_description_until_another_describer_has_come_to_it(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    """That is a day with the Batch API, and more where a budget is reached."""
+    before = index_rows(shop)
+    models = {"describer": {"kind": "endpoint", "preset": "openai", "model": "gpt-4o"}}
+    told = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    assert pgvector_index.run(told, RunOptions()).worked == 0
+    assert index_rows(shop) == before
+
+    assert build(told, [Picture("0.png", "part 4000", "a brass part")]).updated == 1
+    said = {row[4].strip() for row in index_rows(shop)["images"]}
+    assert said == {"a brass part", *(f"number {number}" for number in range(1, 6))}
+
+
 def test_a_new_model_gets_a_generation_of_its_own_and_the_old_one_stays_as_it_was(
     shop: Project, make_project: MakeProject, tmp_path: Path
 ) -> None:
