@@ -71,7 +71,8 @@ class Ledger:
             connection.execute(
                 "select coalesce(sum(cost_usd) filter (where run_id = %s), 0), coalesce(sum(cost_usd) filter "
                 "(where (at at time zone 'UTC')::date = (now() at time zone 'UTC')::date), 0), "
-                "(now() at time zone 'UTC')::date from model_calls where run_id = %s or at > now() - interval '25 hours'",
+                "(now() at time zone 'UTC')::date "
+                "from model_calls where run_id = %s or at > now() - interval '25 hours'",
                 (self._run_id, self._run_id),
             )
         )
