@@ -15,6 +15,7 @@ from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.retrieval.switching import promote_by_hand, roll_back
 from imagerag_assets.stages import pgvector_index
 from imagerag_assets.stages.common import RunOptions
+from imagerag_assets.stages.status import status
 from imagerag_assets_tests.retrieval.corpus import (
     MakeProject,
     Picture,
@@ -209,6 +210,8 @@ def test_the_live_generation_loses_what_is_gone_even_when_its_model_is_gone_too(
     build(waiting, PICTURES[1:], removed=["0.png"])
     assert statuses(shop) == {1: "candidate", 2: "live"}
     assert [len(index_rows(shop, number)["images"]) for number in (1, 2)] == [5, 5]
+    (told,) = (one for one in status(waiting).stages if one.stage == "pgvector_index")
+    assert (told.done, told.pending) == (5, 0)
 
 
 def test_searches_in_flight_see_one_generation_or_the_other_and_never_a_mix(
