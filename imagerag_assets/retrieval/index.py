@@ -24,7 +24,7 @@ _READY = """
            coalesce(v.category, '') as category, coalesce(v.tags, '{}') as tags, coalesce(o.text, '') as ocr,
            jsonb_strip_nulls(jsonb_build_object('format', c.format, 'date', t.taken)) || c.exif || r.metadata
                as metadata,
-           hashtext(r.content) as sample, e.embedding,
+           hashtext(r.content) as sample, e.embedding, v.content is not null as described,
            md5(concat_ws('|', r.uris::text, r.metadata::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint,
                          v.context, v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
                          %(clip)s::text)) as digest
@@ -59,6 +59,13 @@ _READY = """
 
 _DESIRED = "create temporary table desired on commit drop as " + _READY
 
+# Another describer keeps its descriptions under other contexts, and may take days.
+_POORER = """
+    delete from desired d using {} i
+    where i.collection = d.collection and i.content = d.content
+      and (i.description <> '' and not d.described or i.embedding is not null and d.embedding is null)
+"""
+
 # Rows of the index (alias i) that go: their image is gone, or a newer row is ready. What is pending stays as it was.
 _GONE = """
     not exists (
@@ -88,6 +95,7 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
     """
     connection.execute(_DESIRED, parameters)
     images = generation.table("images")
+    connection.execute(sql.SQL(_POORER).format(images))
     counts = _count(connection, images)
     if counts.new or counts.updated or counts.removed:
         _collect_stale_terms(connection, generation)

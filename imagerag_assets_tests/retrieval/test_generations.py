@@ -15,6 +15,7 @@ from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.retrieval.switching import promote_by_hand, roll_back
 from imagerag_assets.stages import pgvector_index
 from imagerag_assets.stages.common import RunOptions
+from imagerag_assets.stages.status import status
 from imagerag_assets_tests.retrieval.corpus import (
     MakeProject,
     Picture,
@@ -58,6 +59,21 @@ def test_another_run_updates_the_live_generation_in_place(shop: Project) -> None
     assert (report.new, report.skipped) == (1, 6)
     assert statuses(shop) == {1: "live"}
     assert pgvector_index.run(shop, RunOptions()).worked == 0
+
+
+def test_an_image_keeps_its_description_until_another_describer_has_come_to_it(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    """That is a day with the Batch API, and more where a budget is reached."""
+    before = index_rows(shop)
+    models = {"describer": {"kind": "endpoint", "preset": "openai", "model": "gpt-4o"}}
+    told = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    assert pgvector_index.run(told, RunOptions()).worked == 0
+    assert index_rows(shop) == before
+
+    assert build(told, [Picture("0.png", "part 4000", "a brass part")]).updated == 1
+    said = {row[4].strip() for row in index_rows(shop)["images"]}
+    assert said == {"a brass part", *(f"number {number}" for number in range(1, 6))}
 
 
 def test_a_new_model_gets_a_generation_of_its_own_and_the_old_one_stays_as_it_was(
@@ -194,6 +210,8 @@ def test_the_live_generation_loses_what_is_gone_even_when_its_model_is_gone_too(
     build(waiting, PICTURES[1:], removed=["0.png"])
     assert statuses(shop) == {1: "candidate", 2: "live"}
     assert [len(index_rows(shop, number)["images"]) for number in (1, 2)] == [5, 5]
+    (told,) = (one for one in status(waiting).stages if one.stage == "pgvector_index")
+    assert (told.done, told.pending) == (5, 0)
 
 
 def test_searches_in_flight_see_one_generation_or_the_other_and_never_a_mix(
