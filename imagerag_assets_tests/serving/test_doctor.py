@@ -58,7 +58,7 @@ def test_a_sound_installation_has_nothing_that_fails(
         "details": {},
     }  # fmt: skip
     assert "LGPL" in told["packages"]["details"]["psycopg"]
-    assert "eng" in told["Tesseract"]["found"]
+    assert told["OCR"]["found"].startswith("rapidocr ")
     assert told["image–text model"]["found"].startswith("bundled, sha256:")
 
 

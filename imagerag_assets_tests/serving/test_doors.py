@@ -177,7 +177,7 @@ class Page:
             for line in events.iter_lines():
                 message = json.loads(line.removeprefix("data: ")) if line else {}
                 if message.get("msg") == "process_completed":
-                    return message  # type: ignore[no-any-return]
+                    return dict(message)
         raise AssertionError("the event came to no end")
 
     def _uploaded(self, picture: Path | None) -> dict[str, Any] | None:
