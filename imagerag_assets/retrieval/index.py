@@ -171,14 +171,21 @@ def faults(connection: Connection, generation: Generation) -> dict[str, int]:
 
 
 def missing_images(connection: Connection, generation: Generation, live: Generation) -> int:
-    """How many images search would lose if `generation` went live now: live ones that it has no row of yet."""
+    """How many images search would lose if `generation` went live now, or find by their description no more.
+
+    They are live ones that it has no row of yet, or no description, unless that failed.
+    """
     query = sql.SQL("""
         select count(*) from {live} i
         where exists (
             select from raw_images r
             where r.collection = i.collection and r.content = i.content and r.removed_at is null)
           and not exists (
-            select from {candidate} n where n.collection = i.collection and n.content = i.content)
+            select from {candidate} n
+            where n.collection = i.collection and n.content = i.content
+              and (n.embedding is not null or i.embedding is null or exists (
+                select from stage_failures f
+                where f.stage in ('vlm_descriptions', 'description_embeddings') and starts_with(f.item, n.content))))
     """).format(live=live.table("images"), candidate=generation.table("images"))
     return int(one_row(connection.execute(query))[0])
 

@@ -13,13 +13,14 @@ from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.retrieval.switching import promote_by_hand, roll_back
-from imagerag_assets.stages import pgvector_index
+from imagerag_assets.stages import pgvector_index, vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.status import status
 from imagerag_assets_tests.retrieval.corpus import (
     MakeProject,
     Picture,
     build,
+    content_of,
     index_rows,
     other_text_model,
     shop_project,
@@ -193,6 +194,29 @@ def test_a_candidate_waits_beside_the_live_generation_and_both_are_kept_current(
 
     assert pgvector_index.run(shop, RunOptions()).worked == 0
     assert statuses(shop) == {1: "live", 2: "retired"}, "the settings no longer ask for it"
+
+
+def test_a_candidate_is_not_whole_before_its_descriptions_have_come_back(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    describer = {"kind": "endpoint", "preset": "openai", "model": "gpt-4o"}
+    models = {"text": other_text_model(tmp_path / "model"), "describer": describer}
+    changed = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    store(changed, PICTURES)
+    item = {"item": f"{content_of('0.png')}:{vlm_descriptions.contexts(changed)['contexts'][0]}"}
+    with shop.database.connect() as connection:
+        for table in ("vlm_descriptions", "description_embeddings"):
+            connection.execute(f"delete from {table} where content || ':' || context = %(item)s", item)
+    assert pgvector_index.run(changed, RunOptions()).pending == 1
+    assert statuses(shop) == {1: "live", 2: "building"}
+    with shop.database.connect() as connection:
+        connection.execute(
+            "insert into stage_failures (stage, item, fingerprint, error_class, message, next_try) "
+            "values ('vlm_descriptions', %(item)s, 'f', 'refused', 'it refuses', now())",
+            item,
+        )
+    assert pgvector_index.run(changed, RunOptions()).pending == 0
+    assert statuses(shop) == {1: "retired", 2: "live"}
 
 
 def test_the_live_generation_loses_what_is_gone_even_when_its_model_is_gone_too(
