@@ -100,6 +100,7 @@ def _make_rows(project: Project, rows: int) -> None:
         "rows": rows,
         "fingerprint": ingest_fingerprint(),
         "tiles": tiles.stage(project).fingerprint,
+        "side": project.dual_encoder_side(),
     }
     with project.database.connect() as connection:
         connection.execute(
@@ -115,8 +116,8 @@ def _make_rows(project: Project, rows: int) -> None:
             "hashtextextended(content, 1)::bit(64), hashtextextended(content, 2)::bit(64), '', '' from raw_images"
         )
         connection.execute(
-            "insert into tiles (content, tile_no, level, x0, y0, x1, y1, fingerprint) "
-            "select content, 0, 0, 0, 0, 640, 480, %(tiles)s from contents",
+            "insert into tiles (content, side, tile_no, level, x0, y0, x1, y1, fingerprint) "
+            "select content, %(side)s, 0, 0, 0, 0, 640, 480, %(tiles)s from contents",
             parameters,
         )
     with psycopg.connect(project.database.url, autocommit=True) as connection:

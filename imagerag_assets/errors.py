@@ -24,7 +24,7 @@ class DatabaseError(ImageragError):
 
 
 class ModelError(ImageragError):
-    """A model or an engine (Tesseract) cannot be loaded."""
+    """A model or an OCR engine cannot be loaded."""
 
 
 class BenchmarkError(ImageragError):

@@ -58,6 +58,12 @@ def _refuse_secrets(where: str, value: Any) -> None:
         raise ValueError(f"{where} holds credentials in its address: use the environment")
 
 
+def _language_codes(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or any(not code.replace("_", "").isalnum() for code in value):
+        raise ValueError("needs one or more Tesseract language codes such as eng or chi_sim")
+    return value
+
+
 class Collection(_Section):
     """A named set of images with one source."""
 
@@ -77,6 +83,8 @@ class Collection(_Section):
     """A listing that lacks more than this share of the known images (and 20 or more) stops with a question."""
     context: str = ""
     """One sentence told to the describer: what these images are for."""
+    ocr_languages: tuple[str, ...] | None = None
+    """Tesseract's codes for this collection; None: ocr.languages."""
     benchmark: str | None = None
     """A folder with queries.jsonl and qrels.tsv, or `sample://<collection>`."""
 
@@ -104,6 +112,11 @@ class Collection(_Section):
             if any("**" in part and part != "**" for part in pattern.split("/")):
                 raise ValueError(f"{pattern!r}: ** stands for whole folders only, as in **/*.jpg")
         return value
+
+    @field_validator("ocr_languages")
+    @classmethod
+    def _languages_have_known_form(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else _language_codes(value)
 
     @field_validator("storage_options")
     @classmethod
@@ -265,8 +278,11 @@ class Tiling(_Section):
 
 
 class Ocr(_Section):
+    """Who reads the text in images. docs/ocr.md has the figures behind the defaults."""
+
+    engine: Literal["rapidocr", "tesseract", "both"] = "rapidocr"
     languages: tuple[str, ...] = ("eng", "fra")
-    """Tesseract's language codes."""
+    """Tesseract's language codes, for collections without ocr_languages. RapidOCR's one model knows fifty languages."""
     page_segmentation: int = Field(default=11, ge=0, le=13)
     """Tesseract's --psm. 11 (sparse text) reads labels and dialogs that 3 (pages) misses."""
     workers: int = Field(default_factory=usable_cores, ge=1)
@@ -274,9 +290,7 @@ class Ocr(_Section):
     @field_validator("languages")
     @classmethod
     def _known_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or any(not code.replace("_", "").isalnum() for code in value):
-            raise ValueError("needs one or more Tesseract language codes such as eng or chi_sim")
-        return value
+        return _language_codes(value)
 
 
 class Dedup(_Section):

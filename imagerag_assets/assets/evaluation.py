@@ -29,10 +29,10 @@ from imagerag_assets.assets.dbt_docs import write_dbt_docs
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.pgvector_index import pgvector_index
 from imagerag_assets.assets.raw_images import raw_images
-from imagerag_assets.database.connection import Connection, dbt_environment, one_row
+from imagerag_assets.database.connection import Connection, dbt_environment
 from imagerag_assets.errors import SettingsError
 from imagerag_assets.evaluation.benchmarks import never_ingested
-from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_plot_png, metrics_table
+from imagerag_assets.evaluation.metrics import count_unmeasured, metrics_markdown, metrics_plot_png, metrics_table
 from imagerag_assets.evaluation.report import write_report
 from imagerag_assets.retrieval.search import SEARCH_VERSION
 from imagerag_assets.stages import benchmark_queries as queries_stage
@@ -155,7 +155,7 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
     with clear_failure():
         opened = project.open()
         with opened.database.connect() as connection:
-            due = _evaluations_without_metrics(connection)
+            due = count_unmeasured(connection)
         if not due and (passed := _last_build_that_passed(context)):
             context.log.info("dbt_eval: nothing to do, every evaluation has its metrics")
             yield from _unchanged(context, opened.database.connect, passed)
@@ -196,15 +196,6 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
                     **_metrics_metadata(connection, plot=page not in before),
                 },
             )
-
-
-def _evaluations_without_metrics(connection: Connection) -> int:
-    """How many evaluations dbt has not seen. Before its first run its tables do not exist."""
-    (built,) = one_row(connection.execute("select to_regclass('imagerag_eval.eval_metrics') is not null"))
-    query = "select count(*) from evaluations e"
-    if built:
-        query += " where not exists (select from imagerag_eval.eval_metrics m where m.evaluation = e.evaluation)"
-    return int(one_row(connection.execute(query))[0])
 
 
 def _last_build_that_passed(context: dg.AssetExecutionContext) -> str:

@@ -24,7 +24,7 @@ from imagerag_assets.stages import ocr_text as stage
 @dg.asset(
     deps=[raw_images],
     group_name=UNDERSTAND,
-    kinds={"python", "postgres", "tesseract"},
+    kinds={"python", "postgres"},
     owners=OWNERS,
     code_version=str(OCR_VERSION),
     description="The text in every image with word boxes and confidences. No text is a result, not a failure.",

@@ -7,8 +7,9 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
-from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.evaluation.benchmarks import ALL
+from imagerag_assets.evaluation.benchmarks.splits import REPORTED
 from imagerag_assets.evaluation.markdown import markdown_table
 
 SHADES = {
@@ -28,6 +29,28 @@ def read(connection: Connection, query: LiteralString, *values: object, **named:
     """Run one statement with its values in order, or by name, and return its rows as dictionaries."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, named or values).fetchall()
+
+
+def count_unmeasured(connection: Connection) -> int:
+    """How many evaluations dbt could measure and has not. Where nothing is judged, there is nothing to measure."""
+    (built,) = one_row(connection.execute("select to_regclass('imagerag_eval.eval_metrics') is not null"))
+    query = """
+        with judged as materialized (
+            select distinct benchmark
+            from judgements j join benchmarks b using (benchmark) join benchmark_queries q using (benchmark, query_id)
+            where j.group_id is not null and j.score >= b.relevant_from and q.split = any(%s)
+        )
+        select count(*) from evaluations e
+        where exists (
+            select from query_latencies l join judged using (benchmark) where l.evaluation = e.evaluation)
+    """
+    if built:
+        # An emptied database counts from 1 again, so the number alone tells nothing.
+        query += (
+            " and not exists (select from imagerag_eval.eval_metrics m "
+            "where (m.evaluation, m.evaluated_at) = (e.evaluation, e.created_at))"
+        )
+    return int(one_row(connection.execute(query, (list(REPORTED),)))[0])
 
 
 def newest_evaluations(connection: Connection) -> list[Row]:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from imagerag_assets.database.connection import Connection, one_row
@@ -55,6 +56,9 @@ class Ledger:
         self._in_flight: dict[str, int] = defaultdict(int)
         self._dearest_now: Decimal | None = None
         self._dearest_before: Decimal | None = None
+        self._unknown = self._unknown_before_today = Decimal()
+        """Of what is not committed: what calls of unknown cost may have cost, today and before."""
+        self._today: date | None = None
         self._next_look = 0.0
         self._changed = asyncio.Condition()
         self.reached: dict[str, str] = {}
@@ -63,14 +67,18 @@ class Ledger:
     def look(self, connection: Connection) -> None:
         """Read what was spent so far, by this run and others, and what the batches that are out may cost."""
         before = time.monotonic()
-        run, day = one_row(
+        run, day, today = one_row(
             connection.execute(
                 "select coalesce(sum(cost_usd) filter (where run_id = %s), 0), coalesce(sum(cost_usd) filter "
-                "(where (at at time zone 'UTC')::date = (now() at time zone 'UTC')::date), 0) from model_calls "
-                "where run_id = %s or at > now() - interval '25 hours'",
+                "(where (at at time zone 'UTC')::date = (now() at time zone 'UTC')::date), 0), "
+                "(now() at time zone 'UTC')::date "
+                "from model_calls where run_id = %s or at > now() - interval '25 hours'",
                 (self._run_id, self._run_id),
             )
         )
+        if today != self._today:
+            # A server goes on for weeks.
+            self._today, self._unknown_before_today = today, self._unknown
         collections: dict[str, Decimal] = dict(
             connection.execute(
                 "select collection, sum(cost_usd) from model_calls where collection = any(%s) and cost_usd is not null "
@@ -89,13 +97,7 @@ class Ledger:
             for scope in ("day", _scope(name), *(("run",) if is_mine else ())):
                 self._spent[scope] = self._spent.get(scope, Decimal()) + held
         if self._dearest_before is None:
-            (self._dearest_before,) = one_row(
-                connection.execute(
-                    "select max(cost_usd) from (select cost_usd from model_calls where stage = %s and model = %s "
-                    "and cost_usd > 0 order by call desc limit %s) c",
-                    (self._stage, self._model, _LAST_CALLS),
-                )
-            )
+            self._dearest_before = self._dearest(connection, batches=False)
         now = time.monotonic()
         self._next_look = now + max(_SECONDS_BETWEEN_LOOKS, (now - before) / _SHARE_OF_LOOKING)
 
@@ -122,6 +124,7 @@ class Ledger:
     def handed_in(self, connection: Connection) -> None:
         """What was held is in rows now, or was given up: from now on the database counts it."""
         self._reserved.clear()
+        self._dearest_before = self._dearest(connection, batches=True)
         self.look(connection)
 
     def is_reached(self, collection: str) -> bool:
@@ -149,9 +152,23 @@ class Ledger:
                 self._reserved[collection] -= reservation.amount
                 self._in_flight[collection] -= 1
                 self._unsaved[collection] += reservation.amount if reservation.cost is None else reservation.cost
+                if reservation.cost is None:
+                    self._unknown += reservation.amount
                 if reservation.cost:
                     self._dearest_now = max(self._dearest_now or reservation.cost, reservation.cost)
                 self._changed.notify_all()
+
+    def _dearest(self, connection: Connection, *, batches: bool) -> Decimal | None:
+        """What the dearest of the last calls cost. Those of `batches`, at half the price, tell nothing of others."""
+        found: Decimal | None
+        (found,) = one_row(
+            connection.execute(
+                "select max(cost_usd) from (select cost_usd from model_calls where stage = %s and model = %s "
+                "and cost_usd > 0 and (batch is null or %s) order by call desc limit %s) c",
+                (self._stage, self._model, batches, _LAST_CALLS),
+            )
+        )
+        return found
 
     def _amount(self, bound: Decimal) -> Decimal:
         return self._dearest_now or min(bound, self._dearest_before or bound)
@@ -169,6 +186,8 @@ class Ledger:
         """Spent, returned but not committed, and reserved."""
         mine = (collection,) if scope == _scope(collection) else tuple({*self._unsaved, *self._reserved})
         held = sum((self._unsaved[name] + self._reserved[name] for name in mine), Decimal())
+        if scope == "day":
+            held -= self._unknown_before_today
         return self._spent.get(scope, Decimal()) + held
 
     def _too_much(self, collection: str, amount: Decimal) -> str | None:

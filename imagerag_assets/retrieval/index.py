@@ -26,7 +26,7 @@ _READY = f"""
            coalesce(v.category, '') as category, coalesce(v.tags, '{{}}') as tags, coalesce(o.text, '') as ocr,
            jsonb_strip_nulls(jsonb_build_object('format', c.format, 'date', t.taken)) || c.exif || r.metadata
                as metadata,
-           hashtext(r.content) as sample, e.embedding, b.confidence, w.trust,
+           hashtext(r.content) as sample, e.embedding, b.confidence, w.trust, v.content is not null as described,
            md5(concat_ws('|', r.uris::text, r.metadata::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint,
                          v.context, v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
                          %(clip)s::text, w.trust)) as digest
@@ -67,6 +67,13 @@ _READY = f"""
 
 _DESIRED = "create temporary table desired on commit drop as " + _READY
 
+# Another describer keeps its descriptions under other contexts, and may take days.
+_POORER = """
+    delete from desired d using {} i
+    where i.collection = d.collection and i.content = d.content
+      and (i.description <> '' and not d.described or i.embedding is not null and d.embedding is null)
+"""
+
 # Rows of the index (alias i) that go: their image is gone, or a newer row is ready. What is pending stays as it was.
 _GONE = """
     not exists (
@@ -96,6 +103,7 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
     """
     connection.execute(_DESIRED, parameters)
     images = generation.table("images")
+    connection.execute(sql.SQL(_POORER).format(images))
     counts = _count(connection, images)
     if counts.new or counts.updated or counts.removed:
         _collect_stale_terms(connection, generation)
@@ -172,14 +180,21 @@ def faults(connection: Connection, generation: Generation) -> dict[str, int]:
 
 
 def missing_images(connection: Connection, generation: Generation, live: Generation) -> int:
-    """How many images search would lose if `generation` went live now: live ones that it has no row of yet."""
+    """How many images search would lose if `generation` went live now, or find by their description no more.
+
+    They are live ones that it has no row of yet, or no description, unless that failed.
+    """
     query = sql.SQL("""
         select count(*) from {live} i
         where exists (
             select from raw_images r
             where r.collection = i.collection and r.content = i.content and r.removed_at is null)
           and not exists (
-            select from {candidate} n where n.collection = i.collection and n.content = i.content)
+            select from {candidate} n
+            where n.collection = i.collection and n.content = i.content
+              and (n.embedding is not null or i.embedding is null or exists (
+                select from stage_failures f
+                where f.stage in ('vlm_descriptions', 'description_embeddings') and starts_with(f.item, n.content))))
     """).format(live=live.table("images"), candidate=generation.table("images"))
     return int(one_row(connection.execute(query))[0])
 

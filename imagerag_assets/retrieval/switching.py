@@ -32,8 +32,8 @@ def promote_by_hand(connection: Connection, number: int) -> Generation:
         )
     if not _was_live(connection, number) and (missing := index.missing_images(connection, chosen, live)):
         raise GenerationError(
-            f"Generation {number} is not whole yet: {missing} images of the live index are not in it. Materialize the "
-            "graph first; failed images are told by its checks."
+            f"Generation {number} is not whole yet: {missing} images of the live index are not in it, or not "
+            "described. Materialize the graph first; failed images are told by its checks."
         )
     generations.promote(connection, chosen)
     connection.execute(

@@ -55,7 +55,7 @@ def check_up(settings_file: Path | None, *, deep: bool = False) -> Iterator[Find
         return
     yield settings(settings_file, project)
     yield disk(project)
-    yield tesseract(project)
+    yield ocr(project)
     yield from models(project, deep=deep)
     yield from endpoints(project)
     yield from database(project)
@@ -167,11 +167,19 @@ def disk(project: Project) -> Finding:
     return Finding("disk", "ok", found)
 
 
-def tesseract(project: Project) -> Finding:
-    from imagerag_assets.models.ocr import tesseract_version
+def ocr(project: Project) -> Finding:
+    """The engines that read text are there, with the languages of all collections."""
+    from imagerag_assets.models.ocr import engine_identity
 
-    languages = project.settings.ocr.languages
-    return _guarded("Tesseract", lambda: f"{tesseract_version(languages)} with {', '.join(languages)}")
+    settings = project.settings.ocr
+    spoken = frozenset(code for one in project.settings.collections for code in one.ocr_languages or settings.languages)
+
+    def told() -> str:
+        found = engine_identity(settings, spoken)
+        languages = "" if settings.engine == "rapidocr" else f", languages {', '.join(sorted(spoken))}"
+        return "; ".join(f"{name} {version}" for name, version in found.items() if name != "engine") + languages
+
+    return _guarded("OCR", told)
 
 
 def models(project: Project, *, deep: bool) -> Iterator[Finding]:

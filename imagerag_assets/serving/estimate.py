@@ -73,7 +73,7 @@ def _price_of_one(
     from imagerag_assets.models.describers.presets import PRESETS
     from imagerag_assets.models.describers.prompt import data_message
     from imagerag_assets.models.prices import cost_usd
-    from imagerag_assets.stages.vlm_descriptions import subject_of
+    from imagerag_assets.stages import vlm_descriptions
 
     describer = project.settings.models.describer
     if describer.kind != "endpoint":
@@ -87,13 +87,19 @@ def _price_of_one(
     )
     provider, model = PRESETS[describer.preset].price_provider, describer.model or ""
     if images >= _ENOUGH_MEASURED:
-        if describer.batch:
-            # Some of them may have been asked for at the full price.
-            cost = cost_usd(provider, model, int(sent), int(received), batch=True)
+        (other,) = one_row(
+            connection.execute(
+                "select exists (select from model_calls where stage = %s and model = %s and (batch is null) = %s)",
+                (vlm_descriptions.NAME, model, describer.batch),
+            )
+        )
+        if other:
+            # Some of them were paid at the other price: that of a call, or half of it.
+            cost = cost_usd(provider, model, int(sent), int(received), batch=describer.batch)
         return f"the average of {images:,} images", lambda _item: (int(sent), int(received), cost)
 
     def by_rule(item: Item) -> tuple[int, int, Decimal | None]:
-        subject = subject_of(project, item)
+        subject = vlm_descriptions.subject_of(project, item)
         size = fit((item.width, item.height), describer.sent_side)
         tokens = expected_tokens_in(describer, len(data_message(subject.context, subject.ocr)), size)
         expected = min(_TYPICAL_TOKENS_OUT, describer.max_output_tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from imagerag_assets.serving.terminal import SettingsFile, out, plain
 
 if TYPE_CHECKING:
     from imagerag_assets.database.connection import Connection
+    from imagerag_assets.evaluation.significance import Comparison
 
 app = typer.Typer(
     help="Generations of the index: list and compare them, promote one, go back to the last.", no_args_is_help=True
@@ -78,8 +80,7 @@ def compare(before: Number, after: Number, settings: SettingsFile = None, as_jso
             "eval_metrics, with a benchmark, while both are there."
         )
     if as_json:
-        told = [{"method": method, **asdict(one), "verdict": one.verdict} for method, one in found]
-        print(json.dumps(told, indent=2))
+        print(json.dumps([_told(method, one) for method, one in found], indent=2))
         return
     table = Table(*HEADER, title=f"Generation {before} → generation {after}")
     last = found[0][0]
@@ -119,6 +120,12 @@ _NEXT = (
     "The settings are as they were: while they name other models, those stay a candidate, which the gate does not "
     "promote by itself."
 )
+
+
+def _told(method: str, one: Comparison) -> dict[str, Any]:
+    """A comparison for a program: JSON knows no infinity, which is what a single query's interval reaches to."""
+    told = {"method": method, **asdict(one), "verdict": one.verdict}
+    return told | {end: None for end in ("low", "high") if math.isinf(told[end])}
 
 
 def _rows(connection: Connection) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def counts(project: Project, connection: Connection) -> list[Counts]:
     live = generations.find_live(connection)
     if live is None or not generations.is_readable(live):
         return index.counts(connection, None, _sources(project))
-    return index.counts(connection, live, _sources(generations.project_of(project, live)))
+    return index.counts(connection, live, _sources_of(project, live)[1])
 
 
 def data_version(connection: Connection) -> str:
@@ -107,16 +107,23 @@ def _update_live_of_other_models(project: Project, report: StageReport) -> Gener
         wanted = _parameters(project, connection, _sources(project))
         if live.fingerprint == generations.generation_fingerprint(wanted):
             return None
-        try:
-            serving: Project | None = generations.project_of(project, live)
-        except ModelError:
-            serving = None
-        # With models that are gone nothing new can be added, but what is gone must not be found any longer.
-        sources = _sources(serving) if serving else _sources(project) | {"clip": ""}
+        serving, sources = _sources_of(project, live)
         _count(report, index.update(connection, live, sources))
         if serving is not None:
             calibration.update(connection, serving, live)
     return live
+
+
+def _sources_of(project: Project, live: Generation) -> tuple[Project | None, dict[str, Any]]:
+    """The project with the live generation's models, None where they are gone, and what its index is made from.
+
+    With models that are gone nothing new can be added, but what is gone must not be found any longer.
+    """
+    try:
+        serving = generations.project_of(project, live)
+    except ModelError:
+        return None, _sources(project) | {"clip": ""}
+    return serving, _sources(serving)
 
 
 def _sources(project: Project) -> dict[str, Any]:
@@ -137,23 +144,22 @@ def _sources(project: Project) -> dict[str, Any]:
 
 def _parameters(project: Project, connection: Connection, sources: dict[str, Any]) -> dict[str, Any]:
     """What makes a generation another one. Dimensions are read off the vectors, so no model is loaded."""
+    text_model = project.text_encoder_identity()
     return {
         "image_model": sources["model"],
-        "text_model": project.text_encoder_identity(),
-        "image_dimension": _dimension(connection, "clip_embeddings", sources["clip"], project.dual_encoder),
-        "text_dimension": _dimension(
-            connection, "description_embeddings", sources["description_embeddings"], project.text_encoder
-        ),
+        "text_model": text_model,
+        "image_dimension": _dimension(connection, "clip_embeddings", sources["model"], project.dual_encoder),
+        "text_dimension": _dimension(connection, "description_embeddings", text_model, project.text_encoder),
         "m": project.settings.index.m,
         "ef_construction": project.settings.index.ef_construction,
         "models": project.encoders(),
     }
 
 
-def _dimension(connection: Connection, table: str, current: str, load: Any) -> int:
+def _dimension(connection: Connection, table: str, model: str, load: Any) -> int:
     row = connection.execute(
-        f"select vector_dims(embedding) from {table} where fingerprint = %s limit 1",  # noqa: S608
-        (current,),
+        f"select vector_dims(embedding) from {table} where model = %s limit 1",  # noqa: S608
+        (model,),
     ).fetchone()
     # An empty collection has no vector to read it from.
     return int(row[0]) if row else int(load().dimension)

@@ -18,13 +18,14 @@ from imagerag_assets.stages import (
     clip_embeddings,
     deduped_set,
     description_embeddings,
+    lanes,
     ocr_text,
     pgvector_index,
     tiles,
     vlm_descriptions,
 )
 
-_STAGES = (tiles, ocr_text, vlm_descriptions, description_embeddings, clip_embeddings, deduped_set)
+_STAGES = (tiles, ocr_text, vlm_descriptions, description_embeddings, clip_embeddings)
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def status(project: Project) -> Status:
     """Count. Raises `ModelError` where a stage's fingerprint cannot be told: a model or Tesseract is missing."""
     with project.database.connect() as connection:
         found = _raw_images(project, connection)
-        for module in _STAGES:
-            stage = module.stage(project)
+        # Groups are made with the live generation's vectors.
+        stages = [*(module.stage(project) for module in _STAGES), deduped_set.stage(lanes.serving(project) or project)]
+        for stage in stages:
             found += [StageStatus(**asdict(one), stage=stage.name) for one in counts(connection, stage)]
         index = pgvector_index.counts(project, connection)
         found += [StageStatus(**asdict(one), stage=pgvector_index.STAGE) for one in index]

@@ -23,7 +23,7 @@ from imagerag_assets.models.describers.zero_shot import (
     load_vocabulary,
 )
 from imagerag_assets.project import Project
-from imagerag_assets.stages import batch_records, description_batches, ocr_text
+from imagerag_assets.stages import batch_records, batch_submission, description_batches, ocr_text
 from imagerag_assets.stages.common import RunOptions, load_image
 from imagerag_assets.stages.own_loop import OwnLoop
 
@@ -164,7 +164,7 @@ def _run_endpoint(project: Project, options: RunOptions) -> StageReport:
 
     came = description_batches.collect(project, options, this, subject, done)
     if project.settings.models.describer.batch:
-        report = description_batches.submit(project, options, this, subject, is_full=came.is_full)
+        report = batch_submission.submit(project, options, this, subject, is_full=came.is_full)
     else:
         report = _run_calls(project, options, this)
     # What came is among the unchanged by now.

@@ -31,6 +31,7 @@ from imagerag_assets.retrieval.search import Query, Result, search
 from imagerag_assets.serving.cli import app
 from imagerag_assets.stages import benchmark_queries, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
+from imagerag_assets.stages.status import status
 from imagerag_assets_tests.assets.shop import write_encoder, write_shop
 from imagerag_assets_tests.evaluation.corpus import run_dbt
 from imagerag_assets_tests.pictures import draw
@@ -267,6 +268,7 @@ def test_while_a_candidate_waits_a_run_with_nothing_new_does_nothing_and_new_ima
     draw(1).save(shop.root / "shop" / "new.png")
     run_all(shop.project(damaged))
     assert images(shop, damaged) == {2: 31, 1: 31}
+    assert {one.stage: one.pending for one in status(shop.project(damaged)).stages if one.pending} == {}
     assert [result.uri for result in search(shop.project(damaged), Query("part 4001"), method="text")] == ["new.png"]
 
 

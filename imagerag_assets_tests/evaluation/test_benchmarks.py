@@ -76,6 +76,7 @@ def test_any_text_comes_back_as_it_was_written(tmp_path: Path, text: str) -> Non
         ('{"_id": "q1", "text": "\\u0000"}', "q1\ta\t1", "holds a NUL"),
         ('{"_id": "q1", "text": "\\ud800"}', "q1\ta\t1", "half a surrogate pair"),
         ('{"_id": "q1", "text": "r", "metadata": {"kind": "all"}}', "q1\ta\t1", 'the kind "all" is taken'),
+        ('{"_id": "q1", "text": "r", "metadata": {"language": "all"}}', "q1\ta\t1", 'the language "all" is taken'),
         ('{"_id": "q1", "text": "r", "image": "../secret.png"}', "q1\ta\t1", "lies outside"),
         ('{"_id": "q1", "text": "r", "image": "/etc/passwd"}', "q1\ta\t1", "lies outside"),
         ('{"_id": "q1", "text": "r", "image": "none.png"}', "q1\ta\t1", "'none.png' does not exist"),

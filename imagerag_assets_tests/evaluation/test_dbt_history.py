@@ -9,7 +9,7 @@ import pytest
 from imagerag_assets.database.connection import Database
 from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks import store_benchmark
-from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_table, read
+from imagerag_assets.evaluation.metrics import count_unmeasured, metrics_markdown, metrics_table, read
 from imagerag_assets.evaluation.report import write_report
 from imagerag_assets_tests.evaluation.corpus import add_evaluation, add_images, benchmark, measure, run_dbt
 
@@ -25,6 +25,18 @@ def test_before_any_evaluation_there_is_no_metric_and_no_report(database: Databa
         assert metrics_markdown(connection) == "No evaluation has been measured yet."
         with pytest.raises(BenchmarkError, match="no evaluation to report"):
             write_report(connection, tmp_path)
+
+
+def test_an_evaluation_without_a_judged_image_is_not_waited_for(database: Database) -> None:
+    """Otherwise every run would start dbt, from `imagerag benchmark new` until the first mark."""
+    groups = {"a.jpg": "a.jpg"}
+    with database.connect() as connection:
+        add_images(connection, "b", groups)
+        store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 0}}))
+        add_evaluation(connection, {("b", "clip", "q"): ["a.jpg"]}, groups)
+        assert count_unmeasured(connection) == 0
+        store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 1}}))
+        assert count_unmeasured(connection) == 1
 
 
 def test_a_method_that_finds_nothing_at_all_scores_zero_on_every_query(database: Database, target: Path) -> None:
@@ -70,6 +82,8 @@ def test_an_emptied_database_that_counts_from_one_again_is_measured_again(databa
             add_images(connection, "b", groups)
             store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 1}}))
             assert add_evaluation(connection, {("b", "clip", "q"): ranking}, groups) == 1
+            assert count_unmeasured(connection) == 1
         measure(database, target)
     with database.connect() as connection:
         assert [row["recall_at_10"] for row in metrics_table(connection)] == [0.0, 0.0]
+        assert count_unmeasured(connection) == 0

@@ -13,12 +13,14 @@ from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.retrieval.switching import promote_by_hand, roll_back
-from imagerag_assets.stages import pgvector_index
+from imagerag_assets.stages import pgvector_index, vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
+from imagerag_assets.stages.status import status
 from imagerag_assets_tests.retrieval.corpus import (
     MakeProject,
     Picture,
     build,
+    content_of,
     index_rows,
     other_text_model,
     shop_project,
@@ -58,6 +60,21 @@ def test_another_run_updates_the_live_generation_in_place(shop: Project) -> None
     assert (report.new, report.skipped) == (1, 6)
     assert statuses(shop) == {1: "live"}
     assert pgvector_index.run(shop, RunOptions()).worked == 0
+
+
+def test_an_image_keeps_its_description_until_another_describer_has_come_to_it(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    """That is a day with the Batch API, and more where a budget is reached."""
+    before = index_rows(shop)
+    models = {"describer": {"kind": "endpoint", "preset": "openai", "model": "gpt-4o"}}
+    told = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    assert pgvector_index.run(told, RunOptions()).worked == 0
+    assert index_rows(shop) == before
+
+    assert build(told, [Picture("0.png", "part 4000", "a brass part")]).updated == 1
+    said = {row[4].strip() for row in index_rows(shop)["images"]}
+    assert said == {"a brass part", *(f"number {number}" for number in range(1, 6))}
 
 
 def test_a_new_model_gets_a_generation_of_its_own_and_the_old_one_stays_as_it_was(
@@ -179,6 +196,29 @@ def test_a_candidate_waits_beside_the_live_generation_and_both_are_kept_current(
     assert statuses(shop) == {1: "live", 2: "retired"}, "the settings no longer ask for it"
 
 
+def test_a_candidate_is_not_whole_before_its_descriptions_have_come_back(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    describer = {"kind": "endpoint", "preset": "openai", "model": "gpt-4o"}
+    models = {"text": other_text_model(tmp_path / "model"), "describer": describer}
+    changed = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    store(changed, PICTURES)
+    item = {"item": f"{content_of('0.png')}:{vlm_descriptions.contexts(changed)['contexts'][0]}"}
+    with shop.database.connect() as connection:
+        for table in ("vlm_descriptions", "description_embeddings"):
+            connection.execute(f"delete from {table} where content || ':' || context = %(item)s", item)
+    assert pgvector_index.run(changed, RunOptions()).pending == 1
+    assert statuses(shop) == {1: "live", 2: "building"}
+    with shop.database.connect() as connection:
+        connection.execute(
+            "insert into stage_failures (stage, item, fingerprint, error_class, message, next_try) "
+            "values ('vlm_descriptions', %(item)s, 'f', 'refused', 'it refuses', now())",
+            item,
+        )
+    assert pgvector_index.run(changed, RunOptions()).pending == 0
+    assert statuses(shop) == {1: "retired", 2: "live"}
+
+
 def test_the_live_generation_loses_what_is_gone_even_when_its_model_is_gone_too(
     shop: Project, make_project: MakeProject, tmp_path: Path
 ) -> None:
@@ -194,6 +234,8 @@ def test_the_live_generation_loses_what_is_gone_even_when_its_model_is_gone_too(
     build(waiting, PICTURES[1:], removed=["0.png"])
     assert statuses(shop) == {1: "candidate", 2: "live"}
     assert [len(index_rows(shop, number)["images"]) for number in (1, 2)] == [5, 5]
+    (told,) = (one for one in status(waiting).stages if one.stage == "pgvector_index")
+    assert (told.done, told.pending) == (5, 0)
 
 
 def test_searches_in_flight_see_one_generation_or_the_other_and_never_a_mix(

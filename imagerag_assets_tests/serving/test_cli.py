@@ -225,7 +225,7 @@ def test_a_database_without_pgvector_is_told(
 
 def test_a_missing_language_pack_is_told(imagerag: Run, write: Callable[..., str]) -> None:
     is_one_message(
-        imagerag("materialize", "--settings", write(ocr={"languages": ["eng", "xyz"]})),
+        imagerag("materialize", "--settings", write(ocr={"engine": "tesseract", "languages": ["eng", "xyz"]})),
         "ocr.languages", "no language pack for xyz", "apt-get install tesseract-ocr-xyz", "change the setting",
     )  # fmt: skip
 
@@ -234,7 +234,7 @@ def test_a_missing_tesseract_and_a_model_that_is_not_there_are_told(write: Calla
     empty = tmp_path / "empty"
     empty.mkdir()
     is_one_message(
-        child(write(), "materialize", PATH=str(empty)),
+        child(write(ocr={"engine": "tesseract"}), "materialize", PATH=str(empty)),
         "Tesseract is not installed, or not on the PATH", "apt-get install tesseract-ocr",
     )  # fmt: skip
     settings = write(models={"image_text": "nobody/no-such-model"})

@@ -58,7 +58,7 @@ def test_a_sound_installation_has_nothing_that_fails(
         "details": {},
     }  # fmt: skip
     assert "LGPL" in told["packages"]["details"]["psycopg"]
-    assert "eng" in told["Tesseract"]["found"]
+    assert told["OCR"]["found"].startswith("rapidocr ")
     assert told["image–text model"]["found"].startswith("bundled, sha256:")
 
 
@@ -68,7 +68,7 @@ def test_what_fails_is_told_and_ends_with_code_1(
     settings = write(
         tmp_path,
         database={"url": "postgresql://me:hunter2@127.0.0.1:1/images"},
-        ocr={"languages": ["eng", "xyz"]},
+        ocr={"engine": "tesseract", "languages": ["eng", "xyz"]},
         models={"text": str(tmp_path / "none")},
     )
     assert run(monkeypatch, "--settings", settings) == 1

@@ -42,14 +42,14 @@ class Calls:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], tuple[dict[str, StageReport], Calls]]:
     """Runs the graph and counts the calls of the real models."""
     reads = 0
-    real = ocr.read_text
+    real = ocr.read
 
     def counting(*arguments: object) -> ocr.OcrText:
         nonlocal reads
         reads += 1
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ocr, "read_text", counting)
+    monkeypatch.setattr(ocr, "read", counting)
 
     def run(project: Project) -> tuple[dict[str, StageReport], Calls]:
         before = (reads, DualEncoder.images_encoded, TextEncoder.texts_encoded)
@@ -214,7 +214,7 @@ def test_what_is_pending_after_a_change_of_settings_stays_searchable(make_projec
     assert (reports["pgvector_index"].updated, reports["pgvector_index"].removed) == (3, 0)
     assert uris(retiled, "4011") == ["picture-0011.png"]
 
-    reread = make_project(folders, url=url, tiling={"detail": 60}, ocr={"page_segmentation": 6})
+    reread = make_project(folders, url=url, tiling={"detail": 60}, ocr={"engine": "tesseract"})
     run_all(reread, RunOptions(Selection(collections=("one",))))
     assert uris(reread, "4011") == ["picture-0011.png"]
     assert run_all(reread)["pgvector_index"].removed == 0
@@ -268,7 +268,7 @@ def test_a_description_made_before_ocr_succeeded_is_made_again_with_the_text(
 ) -> None:
     folder = write_pictures(tmp_path / "shop", range(5))
     project = make_project({"shop": folder}, retries={"first_wait_seconds": 0})
-    real = ocr.read_text
+    real = ocr.read
     calls = itertools.count()
 
     def failing_once(*arguments: object) -> ocr.OcrText:
@@ -278,7 +278,7 @@ def test_a_description_made_before_ocr_succeeded_is_made_again_with_the_text(
         return read
 
     with monkeypatch.context() as patch:
-        patch.setattr(ocr, "read_text", failing_once)
+        patch.setattr(ocr, "read", failing_once)
         reports = run_all(project)
     assert (reports["ocr_text"].failed, reports["vlm_descriptions"].new) == (1, 5)
     without_text = unread(project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,13 +70,23 @@ def contents_of(project: Project) -> dict[str, list[Any]]:
     return {table: [repr(row) for row in found] for table, found in rows.items()}
 
 
-def kill(settings: Path, stage: str) -> None:
-    """Run the stage in a child that dies in the middle of it."""
+def kill(project: Project, settings: Path, stage: str) -> None:
+    """Run the stage in a child that dies in the middle of it, and see its sessions end, and with them its claims."""
     child = subprocess.run(
         [sys.executable, "-m", "imagerag_assets_tests.stages.killed", str(settings), stage],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert child.returncode == -9, f"{stage}: {child.stdout}{child.stderr}"
+    with project.database.connect() as connection:
+        for _ in range(600):
+            held = connection.execute(
+                "select count(*) from pg_locks where locktype = 'advisory' "
+                "and database = (select oid from pg_database where datname = current_database())"
+            ).fetchone()
+            if held == (0,):
+                return
+            time.sleep(0.05)
+    raise AssertionError(f"{stage}: the killed process still holds locks")
 
 
 def write_benchmark(root: Path) -> Path:
@@ -114,7 +125,7 @@ def test_killed_in_the_middle_of_each_stage_the_end_is_the_same(
     settings = write_settings(tmp_path / "killed.yaml", folder, new_database_url())
     killed = open_project(settings)
     for name, run in zip(_NAMES, (raw_images.run, *(stage.run for stage in graph.STAGES)), strict=True):
-        kill(settings, name)
+        kill(killed, settings, name)
         run(killed, RunOptions())
 
     expected, found = contents_of(whole), contents_of(killed)
@@ -134,7 +145,7 @@ def test_an_evaluation_killed_while_it_is_saved_leaves_no_half_and_the_next_is_w
     graph.run_all(project)
     benchmark_queries.run(project)
 
-    kill(settings, "retrieval_runs")
+    kill(project, settings, "retrieval_runs")
     assert evaluated(project) == {"evaluations": [], "retrieval_runs": [], "query_latencies": []}
     retrieval_runs.run(project, RunOptions(), "next")
     after_a_kill = evaluated(project)

@@ -542,6 +542,21 @@ def test_an_estimate_is_at_the_batchs_price_and_without_what_is_out(
     assert estimate(project).pending == ()
 
 
+def test_what_batches_cost_is_no_estimate_of_calls_at_full_price(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path
+) -> None:
+    folder = write_colours(tmp_path / "shop", 12)
+    project = ready(make_project, folder, server)
+    run(project)
+    server.finish()
+    assert run(project).new == 12
+    write_colours(folder, 15)
+    at_once = make_project({"shop": folder}, url=project.settings.database.url, models=endpoint(server.url))
+    read_by_hand(at_once)
+    assert estimate(project).usd == 3 * CALL
+    assert estimate(at_once).usd == 2 * 3 * CALL
+
+
 def test_batches_are_for_servers_that_may_have_them(tmp_path: Path) -> None:
     file = tmp_path / "imagerag.yaml"
     for text in ("kind: endpoint, preset: anthropic, model: m", "kind: zero_shot"):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from imagerag_assets.database.connection import one_row
-from imagerag_assets.errors import ModelError
+from imagerag_assets.database.connection import Database, one_row
+from imagerag_assets.errors import BudgetExhaustedError, ModelError
+from imagerag_assets.models.budget import Ledger
 from imagerag_assets.project import Project
+from imagerag_assets.settings import Budget
 from imagerag_assets.stages import vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.models.fault_server import FaultServer, answer
@@ -62,6 +66,53 @@ def test_a_run_stops_within_one_call_of_its_budget_at_concurrency_16(
     assert (report.new, report.pending) == (40, 0)
     assert report.stopped == ""
     assert stops(project) == []
+
+
+def test_what_batches_paid_is_no_measure_of_what_a_call_costs(database: Database) -> None:
+    ledger = Ledger(Budget(run_usd=float(10 * CALL)), "vlm_descriptions", "gpt-4o", "now")
+    with database.connect() as connection:
+        connection.execute(
+            "insert into model_calls (stage, item, collection, run_id, preset, model, attempt, outcome, cost_usd, "
+            "batch) values ('vlm_descriptions', 'a', 'shop', 'before', 'openai', 'gpt-4o', 1, 'ok', %s, "
+            "gen_random_uuid())",
+            (CALL / 2,),
+        )
+        ledger.look(connection)
+
+    async def call() -> Decimal:
+        try:
+            async with ledger.reserve("shop", bound=CALL) as reservation:
+                await asyncio.sleep(0.01)
+                reservation.cost = CALL
+        except BudgetExhaustedError:
+            return Decimal()
+        return CALL
+
+    async def calls() -> list[Decimal]:
+        return await asyncio.gather(*(call() for _ in range(16)))
+
+    assert sum(asyncio.run(calls())) == 10 * CALL
+
+
+def test_an_answer_that_got_lost_yesterday_is_not_paid_today(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(Budget(day_usd=float(CALL)), "ask", "gpt-4o", "")
+
+    async def call() -> None:
+        async with ledger.reserve("shop", bound=CALL):
+            pass
+
+    with database.connect() as connection:
+        ledger.look(connection)
+        asyncio.run(call())
+        ledger.look(connection)
+        with pytest.raises(BudgetExhaustedError):
+            asyncio.run(call())
+        assert ledger._today is not None
+        monkeypatch.setattr(ledger, "_today", ledger._today - timedelta(days=1))
+        ledger.look(connection)
+        asyncio.run(call())
 
 
 def test_calls_of_different_price_do_not_overspend(

@@ -206,8 +206,9 @@ def _query(where: str, line: str, roots: Sequence[Path]) -> Query:
         raise BenchmarkError(f"{where} has no _id.")
     if not query.text.strip() and query.image is None:
         raise BenchmarkError(f"{where}: the query {query.query_id!r} has neither a text nor an image.")
-    if query.kind == ALL:
-        raise BenchmarkError(f'{where}: the kind "{ALL}" is taken, the mean over all kinds has it.')
+    for what, name in (("kind", query.kind), ("language", query.language)):
+        if name == ALL:
+            raise BenchmarkError(f'{where}: the {what} "{ALL}" is taken, the mean over every {what} has it.')
     return query
 
 

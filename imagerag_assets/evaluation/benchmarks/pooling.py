@@ -23,6 +23,7 @@ from imagerag_assets.evaluation.benchmarks.writing import folder_lock, write_qre
 from imagerag_assets.evaluation.runs import Asked, opened_query
 from imagerag_assets.methods import METHODS
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.search import encode_query, run_search
 
 POOL = "pool.jsonl"
@@ -82,7 +83,8 @@ def pool(project: Project, folder: Path, on_progress: OnProgress, *, again: bool
     """Search for every query by every method in the live index, and write what is new into the pool.
 
     Killed anywhere, the next call does the rest. `again` searches also for those pooled before: a new model finds
-    images that nobody has judged. Raises `NoLiveIndexError` where there is nothing to search.
+    images that nobody has judged. Raises `NoLiveIndexError` where there is nothing to search, `ModelError` where the
+    live index's models are gone.
     """
     rules = read_rules(folder)
     project.settings.collection(rules.collection)
@@ -91,6 +93,8 @@ def pool(project: Project, folder: Path, on_progress: OnProgress, *, again: bool
     due = [query for query in queries if again or query.query_id not in known]
     images, started = 0, time.monotonic()
     with project.database.connect() as connection:
+        # While a candidate waits the settings name its models.
+        project = generations.project_of(project, generations.live(connection))
         for number, query in enumerate(due, start=1):
             had = {one.content for one in known.get(query.query_id, ())}
             found = [one for one in _search(project, connection, rules, query) if one.content not in had]

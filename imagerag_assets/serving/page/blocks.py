@@ -37,7 +37,7 @@ element.addEventListener('click', (event) => {
 # With many results the chosen image would be out of sight.
 _SHOW_DETAILS = "() => document.getElementById('details')?.scrollIntoView({block: 'nearest'})"
 # What a person can mend, or has to wait for.
-_MENDABLE = (ImageragError, ProblemError, psycopg.OperationalError)
+_MENDABLE = (ImageragError, ProblemError, psycopg.OperationalError, psycopg.InterfaceError)
 Found = tuple[Result, ...]
 Shown = list[tuple[Image.Image, str]]
 
@@ -50,29 +50,44 @@ def theme() -> gr.themes.Base:
 
 
 class _Page(gr.Blocks):
-    """Blocks that take uploaded files alone: Gradio would fetch a file that a request gives the address of."""
+    """Blocks that take uploaded files alone.
+
+    Gradio would fetch a file that a request gives the address of; and it looks whether a path is an upload's only in
+    applications that it launches itself, not in those that it is mounted in: any file of this machine could be read.
+    """
+
+    uploads: Path
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *more: Any, **options: Any) -> Any:
-        _refuse_addresses(inputs)
+        _require_uploaded(inputs, self.uploads.resolve())
         return await super().preprocess_data(block_fn, inputs, *more, **options)
 
 
-def _refuse_addresses(value: Any) -> None:
+def _require_uploaded(value: Any, folder: Path) -> None:
+    """Raise `gradio.Error` for a file, however deep in the value, that is not in the folder of uploads."""
     if isinstance(value, dict):
-        if "path" in value and "://" in str(value["path"]):
+        if "path" in value and not _is_inside(value["path"], folder):
             raise gr.Error("Only files of your own are taken.")
         value = list(value.values())
     if isinstance(value, list):
         for one in value:
-            _refuse_addresses(one)
+            _require_uploaded(one, folder)
 
 
-def make_page(project: Project, sessions: Sessions | None) -> gr.Blocks:
-    """The page over a project; without `sessions` everyone may do everything."""
+def _is_inside(path: Any, folder: Path) -> bool:
+    # A path with NUL cannot be resolved, and no upload has one.
+    if not isinstance(path, str) or "\x00" in path or not Path(path).is_absolute():
+        return False
+    return Path(path).resolve().is_relative_to(folder)
+
+
+def make_page(project: Project, sessions: Sessions | None, uploads: Path) -> gr.Blocks:
+    """The page over a project; without `sessions` everyone may do everything. Gradio keeps files in `uploads`."""
     work = _Work(project, sessions)
     with _Page(
         title="Imagerag", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_SECONDS, _CACHE_SECONDS)
     ) as opened:
+        opened.uploads = uploads
         page: gr.Blocks = opened
         gr.HTML(views.header(signed_in=sessions is not None))
         asked = _query_parts(project)
@@ -296,7 +311,7 @@ def _failed(message: str) -> tuple[Any, ...]:
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, psycopg.OperationalError):
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return "The database does not answer. Try again when it is back."
     return error.detail if isinstance(error, ProblemError) else str(error)
 

@@ -44,8 +44,9 @@ def mount_page(app: FastAPI, project: Project) -> None:
     # Before the import, which reads them.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    uploads = project.settings.data_path / "page"
     # Pictures that people look for lie there for an hour; by default it is a folder that the whole machine shares.
-    os.environ["GRADIO_TEMP_DIR"] = str(project.settings.data_path / "page")
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     import gradio as gr
 
     from imagerag_assets.serving.page.blocks import make_page, theme
@@ -54,7 +55,7 @@ def mount_page(app: FastAPI, project: Project) -> None:
     if sessions is not None:
         add_login(app, sessions)
     gr.mount_gradio_app(
-        app, make_page(project, sessions), "/",
+        app, make_page(project, sessions, uploads), "/",
         app_kwargs={"middleware": [Middleware(_Policy)], "openapi_url": None},
         auth_dependency=partial(signed_in, sessions) if sessions else None,
         max_file_size=project.settings.serving.max_upload_bytes,

@@ -17,7 +17,7 @@ from imagerag_assets.evaluation.benchmarks.pooling import POOL, Pooled, add_quer
 from imagerag_assets.methods import METHODS
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.search import Query, search
-from imagerag_assets_tests.retrieval.corpus import Picture, build, content_of, shop_project
+from imagerag_assets_tests.retrieval.corpus import Picture, build, content_of, other_text_model, shop_project
 
 PICTURES = [
     Picture("invoice.png", ocr="invoice number 12", description="a scanned invoice"),
@@ -101,6 +101,14 @@ def test_pooling_again_adds_only_what_nobody_has_pooled(shop: Project, folder: P
     (folder / POOL).write_text(lines[0] + "\n" + json.dumps(cut) + "\n")
     assert pool(shop, folder, silent, again=True).images == 1
     assert read_pool(folder)["q0002"] == [*(Pooled(*one) for one in cut["images"]), Pooled(*removed)]
+
+
+def test_while_a_candidate_waits_the_live_index_is_pooled_with_its_own_models(
+    shop: Project, folder: Path, make_shared_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    models = {"text": other_text_model(tmp_path / "model")}
+    waiting = shop_project(make_shared_project, tmp_path, url=shop.settings.database.url, models=models)
+    assert pool(waiting, folder, silent, again=True).images == 0
 
 
 def test_a_beir_file_keeps_its_ids_and_kinds_and_its_examples_come_along(

@@ -1,0 +1,16 @@
+"""What `imagerag generations` tells a program. The gate's story is told in assets/test_gate.py."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from imagerag_assets.evaluation.significance import compared
+from imagerag_assets.serving.generations import _told
+
+
+def test_the_interval_of_a_single_query_is_valid_json() -> None:
+    told = _told("clip", compared("hit_at_1", np.array([0.0]), np.array([1.0])))
+    again = json.loads(json.dumps(told, allow_nan=False))
+    assert (again["low"], again["high"], again["verdict"]) == (None, None, "no difference seen")
