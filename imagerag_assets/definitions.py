@@ -9,6 +9,7 @@ import dagster as dg
 
 from imagerag_assets.assets import (
     deduped_set,
+    description_confidence,
     embeddings,
     evaluation,
     ocr_text,
@@ -24,7 +25,8 @@ from imagerag_assets.automation.jobs import JOBS, SCHEDULES
 from imagerag_assets.automation.sensors import SENSORS
 
 _MODULES = (
-    raw_images, tiles, ocr_text, vlm_descriptions, embeddings, deduped_set, pgvector_index, evaluation,
+    raw_images, tiles, ocr_text, vlm_descriptions, embeddings, description_confidence, deduped_set, pgvector_index,
+    evaluation,
 )  # fmt: skip
 
 

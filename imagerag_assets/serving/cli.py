@@ -16,6 +16,7 @@ from rich.table import Table
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.retrieval.methods import Method
 from imagerag_assets.serving import duplicates
+from imagerag_assets.serving.review import review
 from imagerag_assets.serving.terminal import SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 app.add_typer(duplicates.app, name="duplicates")
+app.command()(review)
 
 
 def main() -> None:
@@ -142,11 +144,14 @@ def search(
         print(json.dumps([asdict(result) for result in found], ensure_ascii=False, indent=2))
         return
     table = Table("", "score", "image", "legs (rank)", "description")
+    trust = project.settings.descriptions.trust
     for rank, result in enumerate(found, start=offset + 1):
         legs = " ".join(f"{leg}:{one.rank}" for leg, one in result.legs.items())
         more = f" (+{len(result.duplicates)} duplicates)" if result.duplicates else ""
         image_name = _plain(f"{result.collection}/{result.uri}{more}")
-        table.add_row(str(rank), f"{result.score:.3f}", image_name, legs, _plain(result.description[:120]))
+        flagged = result.confidence is not None and result.confidence < trust
+        said = (f"[not to be trusted: {result.confidence:.2f}] " if flagged else "") + result.description[:120]
+        table.add_row(str(rank), f"{result.score:.3f}", image_name, legs, _plain(said))
     out.print(table)
     threshold = project.settings.index.relevance
     if nothing_good_enough(found, threshold):

@@ -7,6 +7,7 @@ from imagerag_assets.project import Project
 from imagerag_assets.stages import (
     clip_embeddings,
     deduped_set,
+    description_confidence,
     description_embeddings,
     ocr_text,
     pgvector_index,
@@ -20,8 +21,9 @@ STAGES = (
     tiles,
     ocr_text,
     vlm_descriptions,
-    description_embeddings,
     clip_embeddings,
+    description_confidence,
+    description_embeddings,
     deduped_set,
     pgvector_index,
 )
