@@ -228,8 +228,9 @@ def _save_calibration(connection: Connection, this: Stage, collection: str, rows
     image = trust.fit(pairs.by_image.beaten_by_row()) if pairs.by_image else Shape()
     text = trust.fit(pairs.by_text.beaten_by_row()) if pairs.by_text else Shape()
     values: dict[str, Any] = {
-        "collection": collection, "model": this.parameters["model"], "fingerprint": this.fingerprint, "measured": fingerprint(sample=sample, seen=seen),
-        "sample": sample, "seen": seen, "image_a": image.a, "image_b": image.b, "text_a": text.a, "text_b": text.b,
+        "collection": collection, "model": this.parameters["model"], "fingerprint": this.fingerprint,
+        "measured": fingerprint(sample=sample, seen=seen), "sample": sample, "seen": seen,
+        "image_a": image.a, "image_b": image.b, "text_a": text.a, "text_b": text.b,
     }  # fmt: skip
     upsert(connection, "trust_calibrations", tuple(values), ("collection", "model"), [tuple(values.values())])
 

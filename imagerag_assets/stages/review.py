@@ -32,7 +32,7 @@ class Doubt:
     by_judge: float | None
     image_beaten: float | None
     text_beaten: float | None
-    wrong: tuple[str, ...]
+    wrong: list[str]
     """What the judge says is wrong."""
     general: str
     visible_text: str
