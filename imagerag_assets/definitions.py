@@ -9,6 +9,7 @@ import dagster as dg
 
 from imagerag_assets.assets import (
     deduped_set,
+    description_confidence,
     embeddings,
     evaluation,
     generations,
@@ -26,8 +27,8 @@ from imagerag_assets.automation.jobs import JOBS, SCHEDULES
 from imagerag_assets.automation.sensors import SENSORS
 
 _MODULES = (
-    raw_images, tiles, ocr_text, vlm_descriptions, embeddings, deduped_set, pgvector_index, evaluation,
-    generations,
+    raw_images, tiles, ocr_text, vlm_descriptions, embeddings, description_confidence, deduped_set, pgvector_index,
+    evaluation, generations,
 )  # fmt: skip
 
 

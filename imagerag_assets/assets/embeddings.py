@@ -41,7 +41,8 @@ def clip_embeddings(
 
 
 @dg.asset(
-    deps=[vlm_descriptions],
+    # By name: that asset reads clip_embeddings. What it has described anew is embedded in the same run.
+    deps=[vlm_descriptions, "description_confidence"],
     group_name=UNDERSTAND,
     kinds={"python", "postgres", "pytorch"},
     owners=OWNERS,

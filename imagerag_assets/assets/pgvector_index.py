@@ -14,6 +14,7 @@ from imagerag_assets.assets.common import (
     table_metadata,
 )
 from imagerag_assets.assets.deduped_set import deduped_set
+from imagerag_assets.assets.description_confidence import description_confidence
 from imagerag_assets.assets.embeddings import clip_embeddings, description_embeddings
 from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
@@ -33,6 +34,7 @@ from imagerag_assets.stages import pgvector_index as stage
         tiles,
         ocr_text,
         vlm_descriptions,
+        description_confidence,
         description_embeddings,
         clip_embeddings,
         deduped_set,

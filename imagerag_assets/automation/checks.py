@@ -8,8 +8,15 @@ from imagerag_assets.evaluation import gate
 from imagerag_assets.evaluation.benchmarks.findings import findings
 from imagerag_assets.images import listing
 from imagerag_assets.retrieval import generations, index
+from imagerag_assets.stages.review import by_collection
 
-_STAGES = ("tiles", "ocr_text", "vlm_descriptions", "clip_embeddings", "description_embeddings")
+_STAGES = (
+    "tiles", "ocr_text", "vlm_descriptions", "clip_embeddings", "description_embeddings", "description_confidence",
+)  # fmt: skip
+_INNER = {"description_confidence": ("description_confidence", "description_judgements", "description_escalations")}
+"""The stages of an asset that has several."""
+_BUDGETED = ("vlm_descriptions", "description_confidence")
+_MOST_FLAGGED = 0.1
 _SHOWN = 20
 
 
@@ -24,7 +31,7 @@ def failure_check(stage: str) -> dg.AssetChecksDefinition:
     def check(project: ProjectResource) -> dg.AssetCheckResult:
         with clear_failure(), project.open().database.connect() as connection:
             # Those with the live generation's models, too, while the settings name others.
-            names = [stage, f"{stage} beside"]
+            names = [name for inner in _INNER.get(stage, (stage,)) for name in (inner, f"{inner} beside")]
             (failed,) = one_row(
                 connection.execute("select count(distinct item) from stage_failures where stage = any(%s)", (names,))
             )
@@ -94,18 +101,50 @@ def nothing_lost(project: ProjectResource) -> dg.AssetCheckResult:
     )
 
 
+def budget_check(asset: str) -> dg.AssetChecksDefinition:
+    """A warning when the asset's last run ended because a budget was reached."""
+
+    @dg.asset_check(
+        asset=asset,
+        name="budget_not_reached",
+        description="The last run did not end because a budget was reached. Warns, and never blocks.",
+    )
+    def check(project: ProjectResource) -> dg.AssetCheckResult:
+        with clear_failure(), project.open().database.connect() as connection:
+            stop = connection.execute("select reason, at from budget_stops where stage = %s", (asset,)).fetchone()
+        return dg.AssetCheckResult(
+            passed=stop is None,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"reason": stop[0], "since": stop[1].isoformat(timespec="seconds")} if stop else {},
+        )
+
+    return check
+
+
+budget_not_reached = budget_check("vlm_descriptions")
+
+
 @dg.asset_check(
-    asset="vlm_descriptions",
-    name="budget_not_reached",
-    description="The last run did not end because a budget was reached. Warns, and never blocks.",
+    asset="description_confidence",
+    name="descriptions_are_trusted",
+    description=(
+        "At most a tenth of each collection's descriptions are flagged; imagerag review lists them. Warns, and never "
+        "blocks."
+    ),
 )
-def budget_not_reached(project: ProjectResource) -> dg.AssetCheckResult:
-    with clear_failure(), project.open().database.connect() as connection:
-        stop = connection.execute("select reason, at from budget_stops where stage = 'vlm_descriptions'").fetchone()
+def descriptions_are_trusted(project: ProjectResource) -> dg.AssetCheckResult:
+    with clear_failure():
+        opened = project.open()
+        with opened.database.connect() as connection:
+            rows = by_collection(connection, opened)
+    table = [(row.collection, row.measured, row.flagged, row.lowest) for row in rows]
     return dg.AssetCheckResult(
-        passed=stop is None,
+        passed=not [row for row in rows if row.flagged > max(1, _MOST_FLAGGED * row.measured)],
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"reason": stop[0], "since": stop[1].isoformat(timespec="seconds")} if stop else {},
+        metadata={
+            "flagged": sum(row.flagged for row in rows),
+            "collections": table_metadata(("collection", "measured", "flagged", "lowest"), table),
+        },
     )
 
 
@@ -176,6 +215,8 @@ CHECKS: list[dg.AssetChecksDefinition] = [
     quarantine_is_small,
     nothing_lost,
     budget_not_reached,
+    budget_check("description_confidence"),
+    descriptions_are_trusted,
     index_is_complete,
     candidate_is_no_worse,
     *(failure_check(stage) for stage in _STAGES),

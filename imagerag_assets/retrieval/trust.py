@@ -43,15 +43,15 @@ Matrix = NDArray[np.float64]
 
 PRIOR_WRONG = 0.1
 """Share of wrong descriptions before anything is measured."""
-IMAGE_KAPPA = 0.9
-"""A wrong word or two among right ones is a wrong description that still goes with its image."""
+IMAGE_KAPPA = 0.5
+"""The other half of the wrong ones is wrong in some detail, and still goes with its image."""
 TEXT_KAPPA = 0.5
 """Describers are told what OCR read: half of those that are wrong about the image are taken to repeat it."""
 NOT_UNDERSTOOD = 0.02
 """δ: images that a model takes for something else, whatever is rightly said of them."""
-JUDGE_RATIOS: Mapping[Verdict, float] = {"supported": 8.0, "doubtful": 1.0, "contradicted": 1 / 16}
-"""Of a judge that calls .80 of the right descriptions supported and .05 contradicted, and .10 and .80 of the wrong
-ones: a little better than the .85 agreement of language models with people (Zheng et al. 2023, MT-Bench)."""
+JUDGE_RATIOS: Mapping[Verdict, float] = {"supported": 10.0, "doubtful": 1.0, "contradicted": 1 / 40}
+"""Assumed, not measured: of a judge that calls .80 of the right descriptions supported and .02 contradicted, and .08
+and .80 of the wrong ones. So its contradiction flags what both other signals vouch for, which cannot see details."""
 
 MINIMUM_PAIRS = 8
 """Descriptions of a collection from which on a signal can be calibrated."""

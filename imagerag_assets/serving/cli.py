@@ -20,6 +20,7 @@ from imagerag_assets.serving import batches, benchmark, duplicates, generations,
 from imagerag_assets.serving.agents.command import mcp
 from imagerag_assets.serving.asking import LIKE_HELP, ask, read_picture
 from imagerag_assets.serving.doctor import doctor
+from imagerag_assets.serving.review import review
 from imagerag_assets.serving.serve import serve
 from imagerag_assets.serving.show import show
 from imagerag_assets.serving.status import status
@@ -36,7 +37,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip
-for door in (ask, status, doctor, show, serve, mcp, batches.batches):
+for door in (ask, status, doctor, show, review, serve, mcp, batches.batches):
     app.command()(door)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(generations.app, name="generations")
@@ -151,7 +152,7 @@ def search(
     if as_json:
         print(json.dumps([asdict(result) for result in found], ensure_ascii=False, indent=2))
     else:
-        _print_results(found, offset)
+        _print_results(found, offset, project.settings.descriptions.trust)
         if thumbnails:
             _print_thumbnails(project, found, offset)
         if nothing:
@@ -162,13 +163,15 @@ def search(
         raise typer.Exit(NOTHING_FOUND)
 
 
-def _print_results(found: Sequence[Result], offset: int) -> None:
+def _print_results(found: Sequence[Result], offset: int, trust: float) -> None:
     table = Table("", "score", "image", "legs (rank)", "description")
     for rank, result in enumerate(found, start=offset + 1):
         legs = " ".join(f"{leg}:{one.rank}" for leg, one in result.legs.items())
         more = f" (+{len(result.duplicates)} duplicates)" if result.duplicates else ""
         image_name = _plain(f"{result.collection}/{result.uri}{more}")
-        table.add_row(str(rank), f"{result.score:.3f}", image_name, legs, _plain(result.description[:120]))
+        flagged = result.confidence is not None and result.confidence < trust
+        said = (f"[not to be trusted: {result.confidence:.2f}] " if flagged else "") + result.description[:120]
+        table.add_row(str(rank), f"{result.score:.3f}", image_name, legs, _plain(said))
     out.print(table)
 
 

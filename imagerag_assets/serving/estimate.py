@@ -81,8 +81,8 @@ def _price_of_one(
     images, sent, received, cost = one_row(
         connection.execute(
             "select count(*), avg(tokens_in), avg(tokens_out), case when bool_and(cost_usd is not null) then "
-            "avg(cost_usd) end from vlm_descriptions where fingerprint = %s and tokens_in > 0",
-            (stage.fingerprint,),
+            "avg(cost_usd) end from vlm_descriptions where fingerprint = %s and model = %s and tokens_in > 0",
+            (stage.fingerprint, describer.model),
         )
     )
     provider, model = PRESETS[describer.preset].price_provider, describer.model or ""

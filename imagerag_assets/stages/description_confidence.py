@@ -57,8 +57,8 @@ _CANDIDATES = f"""
     left join trust_calibrations k on k.collection = p.collection and k.fingerprint = %(fingerprint)s
 """  # noqa: S608
 _COLUMNS = (
-    "content", "context", "fingerprint", "inputs", "described", "confidence", "by_image", "by_text", "by_judge",
-    "image_beaten", "text_beaten",
+    "content", "context", "model", "fingerprint", "inputs", "described", "confidence", "by_image", "by_text",
+    "by_judge", "image_beaten", "text_beaten",
 )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def stage(project: Project) -> Stage:
     made_from = {name: given[name] for name in ("descriptions", "ocr", "said", "clip", "judge")}
     current = fingerprint(version=trust.TRUST_VERSION, **made_from)
     return Stage(
-        NAME, NAME, current, _CANDIDATES, "r.content = c.content and r.context = c.context",
+        NAME, NAME, current, _CANDIDATES, "r.content = c.content and r.context = c.context and r.model = %(model)s",
         # The calibration's rows carry this stage's fingerprint.
         {**given, "fingerprint": current}, current="r.inputs = c.inputs",
         output="concat_ws('|', r.confidence, r.by_image, r.by_text, r.by_judge)",
@@ -190,6 +190,7 @@ def _has_text(item: Item) -> bool:
 def _calibrate(project: Project) -> None:
     """Measure the collections whose sample has changed by more than a few per cent; forget those now too small."""
     this = stage(project)
+    model = this.parameters["model"]
     with project.database.connect() as connection:
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (NAME,))
         for collection in sorted({one.name for one in project.settings.collections}):
@@ -199,7 +200,9 @@ def _calibrate(project: Project) -> None:
                 (collection, this.fingerprint),
             ).fetchone()
             if len(rows) < trust.MINIMUM_PAIRS:
-                connection.execute("delete from trust_calibrations where collection = %s", (collection,))
+                connection.execute(
+                    "delete from trust_calibrations where collection = %s and model = %s", (collection, model)
+                )
             elif known is None or _has_changed({row.hash for row in rows}, set(known[0])):
                 _save_calibration(connection, this, collection, rows)
 
@@ -225,10 +228,11 @@ def _save_calibration(connection: Connection, this: Stage, collection: str, rows
     image = trust.fit(pairs.by_image.beaten_by_row()) if pairs.by_image else Shape()
     text = trust.fit(pairs.by_text.beaten_by_row()) if pairs.by_text else Shape()
     values: dict[str, Any] = {
-        "collection": collection, "fingerprint": this.fingerprint, "measured": fingerprint(sample=sample, seen=seen),
-        "sample": sample, "seen": seen, "image_a": image.a, "image_b": image.b, "text_a": text.a, "text_b": text.b,
+        "collection": collection, "model": this.parameters["model"], "fingerprint": this.fingerprint,
+        "measured": fingerprint(sample=sample, seen=seen), "sample": sample, "seen": seen,
+        "image_a": image.a, "image_b": image.b, "text_a": text.a, "text_b": text.b,
     }  # fmt: skip
-    upsert(connection, "trust_calibrations", tuple(values), ("collection",), [tuple(values.values())])
+    upsert(connection, "trust_calibrations", tuple(values), ("collection", "model"), [tuple(values.values())])
 
 
 def _load(connection: Connection, this: Stage, sample: Sequence[str]) -> _Pairs:
@@ -239,6 +243,7 @@ def _load(connection: Connection, this: Stage, sample: Sequence[str]) -> _Pairs:
 
 def _measure(project: Project, options: RunOptions) -> StageReport:
     this = stage(project)
+    model = this.parameters["model"]
     # By collection: the same for a whole run, in which another may measure again.
     known: dict[tuple[str, tuple[str, ...]], _Pairs] = {}
 
@@ -250,11 +255,11 @@ def _measure(project: Project, options: RunOptions) -> StageReport:
         return known[key]
 
     def work(items: Sequence[Item]) -> Done:
-        rows = [(item.content, item.context, this.fingerprint, item.inputs, item.described,
+        rows = [(item.content, item.context, model, this.fingerprint, item.inputs, item.described,
                  *_signals(item, pairs_of(item))) for item in items]  # fmt: skip
 
         def save(connection: Connection) -> None:
-            upsert(connection, NAME, _COLUMNS, ("content", "context"), rows)
+            upsert(connection, NAME, _COLUMNS, ("content", "context", "model"), rows)
 
         return Done(save)
 

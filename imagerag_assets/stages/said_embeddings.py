@@ -12,16 +12,17 @@ from imagerag_assets.stages import described
 from imagerag_assets.stages.common import RunOptions
 
 VERSION = 1
-_COLUMNS = ("content", "context", "fingerprint", "inputs", "embedding")
+_COLUMNS = ("content", "context", "model", "fingerprint", "inputs", "embedding")
 _CANDIDATES = f"select d.*, md5(d.said) as inputs from ({described.DESCRIBED}) d"  # noqa: S608
 
 
 def stage(project: Project) -> Stage:
     # Not the describer's fingerprint: equal words have equal vectors, whoever said them.
-    current = fingerprint(version=VERSION, model=project.dual_encoder_identity())
+    model = project.dual_encoder_identity()
     return Stage(
-        "said_embeddings", "said_embeddings", current, _CANDIDATES, "r.content = c.content and r.context = c.context",
-        described.parameters(project), current="r.inputs = c.inputs", output="r.inputs",
+        "said_embeddings", "said_embeddings", fingerprint(version=VERSION, model=model), _CANDIDATES,
+        "r.content = c.content and r.context = c.context and r.model = %(model)s",
+        {**described.parameters(project), "model": model}, current="r.inputs = c.inputs", output="r.inputs",
     )  # fmt: skip
 
 
@@ -31,12 +32,12 @@ def run(project: Project, options: RunOptions) -> StageReport:
     def work(items: Sequence[Item]) -> Done:
         vectors = project.dual_encoder().encode_texts([item.said for item in items])
         rows = [
-            (item.content, item.context, this.fingerprint, item.inputs, vector)
+            (item.content, item.context, this.parameters["model"], this.fingerprint, item.inputs, vector)
             for item, vector in zip(items, vectors, strict=True)
         ]
 
         def save(connection: Connection) -> None:
-            upsert(connection, "said_embeddings", _COLUMNS, ("content", "context"), rows)
+            upsert(connection, "said_embeddings", _COLUMNS, ("content", "context", "model"), rows)
 
         return Done(save)
 

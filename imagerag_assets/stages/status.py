@@ -17,6 +17,7 @@ from imagerag_assets.retrieval.inventory import GenerationSize, generation_sizes
 from imagerag_assets.stages import (
     clip_embeddings,
     deduped_set,
+    description_confidence,
     description_embeddings,
     lanes,
     ocr_text,
@@ -83,8 +84,12 @@ def status(project: Project) -> Status:
     """Count. Raises `ModelError` where a stage's fingerprint cannot be told: a model or Tesseract is missing."""
     with project.database.connect() as connection:
         found = _raw_images(project, connection)
-        # Groups are made with the live generation's vectors.
-        stages = [*(module.stage(project) for module in _STAGES), deduped_set.stage(lanes.serving(project) or project)]
+        # Groups and confidences are made with the live generation's vectors.
+        serving = lanes.serving(project) or project
+        stages = [
+            *(module.stage(project) for module in _STAGES),
+            description_confidence.stage(serving), deduped_set.stage(serving),
+        ]  # fmt: skip
         for stage in stages:
             found += [StageStatus(**asdict(one), stage=stage.name) for one in counts(connection, stage)]
         index = pgvector_index.counts(project, connection)

@@ -28,6 +28,7 @@ STAGES = {
     "ocr_text",
     "vlm_descriptions",
     "clip_embeddings",
+    "description_confidence",
     "description_embeddings",
     "deduped_set",
     "pgvector_index",
@@ -65,7 +66,8 @@ def test_the_edges_are_those_that_the_data_needs() -> None:
     assert upstream("tiles") == {"raw_images"}
     assert upstream("clip_embeddings") == {"raw_images", "tiles"}
     assert upstream("vlm_descriptions") == {"raw_images", "ocr_text"}
-    assert upstream("description_embeddings") == {"vlm_descriptions"}
+    assert upstream("description_confidence") == {"raw_images", "ocr_text", "vlm_descriptions", "clip_embeddings"}
+    assert upstream("description_embeddings") == {"vlm_descriptions", "description_confidence"}
     assert upstream("deduped_set") == {"raw_images", "clip_embeddings", "ocr_text"}
     assert upstream("pgvector_index") == STAGES - {"pgvector_index"}
     assert upstream("eval_report") == {"eval_metrics"}
@@ -212,6 +214,8 @@ def test_everything_is_materialized_and_every_check_passes(runs: Runs) -> None:
         "raw_images.nothing_lost",
         "raw_images.quarantine_is_small",
         "vlm_descriptions.budget_not_reached",
+        "description_confidence.budget_not_reached",
+        "description_confidence.descriptions_are_trusted",
         "pgvector_index.index_is_complete",
         *(f"{stage}.no_failed_items" for stage in STAGES - {"raw_images", "deduped_set", "pgvector_index"}),
     }

@@ -7,6 +7,7 @@ from imagerag_assets.project import Project
 from imagerag_assets.stages import (
     clip_embeddings,
     deduped_set,
+    description_confidence,
     description_embeddings,
     lanes,
     ocr_text,
@@ -21,8 +22,9 @@ STAGES = (
     tiles,
     ocr_text,
     vlm_descriptions,
-    description_embeddings,
     clip_embeddings,
+    description_confidence,
+    description_embeddings,
     deduped_set,
     pgvector_index,
 )

@@ -4,10 +4,11 @@
 create table said_embeddings (
     content      text not null,
     context      text not null,
+    model        text not null,             -- the dual encoder
     fingerprint  text not null,
     inputs       text not null,             -- digest of what was said
     embedding    vector not null,
-    primary key (content, context)
+    primary key (content, context, model)
 );
 
 -- A second model's word on a description.
@@ -24,7 +25,8 @@ create table description_judgements (
 
 -- What a collection measured on its mismatched pairs: Beta(a, b) is the share of them that beat a right description.
 create table trust_calibrations (
-    collection   text primary key,
+    collection   text not null,
+    model        text not null,
     fingerprint  text not null,
     measured     text not null,             -- changes with every measurement
     sample       text[] not null,           -- the items whose pairs are compared with
@@ -32,12 +34,14 @@ create table trust_calibrations (
     image_a      double precision not null,
     image_b      double precision not null,
     text_a       double precision not null,
-    text_b       double precision not null
+    text_b       double precision not null,
+    primary key (collection, model)
 );
 
 create table description_confidence (
     content      text not null,
     context      text not null,
+    model        text not null,             -- the dual encoder
     fingerprint  text not null,
     inputs       text not null,             -- digest of the description, the text, the judgement and the calibration
     described    text not null,             -- digest of the description alone
@@ -47,7 +51,7 @@ create table description_confidence (
     by_judge     real,
     image_beaten real,                      -- share of mismatched pairs that go better together
     text_beaten  real,
-    primary key (content, context)
+    primary key (content, context, model)
 );
 
 -- Descriptions that a stronger model made anew, with what was there before.
