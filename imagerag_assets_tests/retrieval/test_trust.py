@@ -30,7 +30,7 @@ def pairs(count: int, noise: float, swapped: int = 0) -> tuple[NDArray[np.float6
     shown = rng.normal(size=(count, 48))
     said = shown + noise * rng.normal(size=shown.shape)
     said[:swapped] = np.roll(said[:swapped], 1, axis=0)
-    return tuple(vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (said, shown))  # type: ignore[return-value]
+    return said / np.linalg.norm(said, axis=1, keepdims=True), shown / np.linalg.norm(shown, axis=1, keepdims=True)
 
 
 def test_the_share_of_mismatched_pairs_that_go_better_together_tells_the_swapped_from_the_right() -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 import yaml
@@ -234,9 +234,9 @@ def test_a_flagged_description_is_made_anew_once_and_the_new_one_is_measured(
     assert len(server.requests) == 2
 
 
-def _rows(project: Project, query: str) -> list[dict[str, Any]]:
+def _rows(project: Project, query: LiteralString) -> list[dict[str, Any]]:
     with project.database.connect() as connection:
-        return read(connection, query)  # type: ignore[arg-type]
+        return read(connection, query)
 
 
 def test_a_reached_budget_stops_describing_anew_and_is_told(

@@ -88,6 +88,9 @@ class ResultOut(_Answered):
         description="0 to 1: the share of queries without an answer whose best result looks less like one; null where "
         "it is not measured"
     )
+    confidence: float | None = Field(
+        description="0 to 1: how far the description can be trusted; null where no signal says anything"
+    )
 
 
 class SearchResponse(BaseModel):
