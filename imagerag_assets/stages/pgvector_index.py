@@ -46,7 +46,7 @@ def counts(project: Project, connection: Connection) -> list[Counts]:
     live = generations.find_live(connection)
     if live is None or not generations.is_readable(live):
         return index.counts(connection, None, _sources(project))
-    return index.counts(connection, live, _sources(generations.project_of(project, live)))
+    return index.counts(connection, live, _sources_for(_serving(project, live), project))
 
 
 def data_version(connection: Connection) -> str:
@@ -100,16 +100,24 @@ def _update_live_of_other_models(project: Project, report: StageReport) -> Gener
         wanted = _parameters(project, connection, _sources(project))
         if live.fingerprint == generations.generation_fingerprint(wanted):
             return None
-        try:
-            serving: Project | None = generations.project_of(project, live)
-        except ModelError:
-            serving = None
-        # With models that are gone nothing new can be added, but what is gone must not be found any longer.
-        sources = _sources(serving) if serving else _sources(project) | {"clip": ""}
-        _count(report, index.update(connection, live, sources))
+        serving = _serving(project, live)
+        _count(report, index.update(connection, live, _sources_for(serving, project)))
         if serving is not None:
             calibration.update(connection, serving, live)
     return live
+
+
+def _serving(project: Project, live: Generation) -> Project | None:
+    """The project with the live generation's models; None where those are gone."""
+    try:
+        return generations.project_of(project, live)
+    except ModelError:
+        return None
+
+
+def _sources_for(serving: Project | None, project: Project) -> dict[str, Any]:
+    # With models that are gone nothing new can be added, but what is gone must not be found any longer.
+    return _sources(serving) if serving else _sources(project) | {"clip": ""}
 
 
 def _sources(project: Project) -> dict[str, Any]:
