@@ -23,6 +23,8 @@ OPERATORS: tuple[Operator, ...] = get_args(Operator)
 _FORM = re.compile(r"\s*(?P<key>[^\s=!<>~]+)\s*(?P<operator>!=|>=|<=|=|>|<|~)\s*(?P<value>.*?)\s*", re.DOTALL)
 _NUMBERS = {"width": "i.width", "height": "i.height"}
 _TEXTS = {"collection": "i.collection", "category": "i.category", "uri": "i.uris[1]"}
+NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+"""What Postgres does not take: NUL, and the lone surrogates that stand for bytes that are no UTF-8 in arguments."""
 _LONGEST = 1000
 _MOST = 50
 
@@ -44,8 +46,8 @@ def parse_condition(text: str) -> Condition:
             f"The filter {text[:80]!r} has no meaning. Write a key, one of {' '.join(OPERATORS)}, and a value: "
             "category=mug, width>=1000, date>=2024-05, tag=red, name~invoice."
         )
-    if len(text) > _LONGEST or "\x00" in text:
-        raise QueryError(f"A filter is text of at most {_LONGEST} characters without NUL.")
+    if len(text) > _LONGEST or NO_TEXT.search(text):
+        raise QueryError(f"A filter is text of at most {_LONGEST} characters without NUL, in UTF-8.")
     operator = next(one for one in OPERATORS if one == found["operator"])
     if found["key"] in _NUMBERS:
         _number(found["key"], found["value"])

@@ -23,6 +23,7 @@ from imagerag_assets.images.contents import Place, read_content
 from imagerag_assets.images.decode import decode
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
+from imagerag_assets.retrieval.filters import NO_TEXT
 
 THUMBNAIL_TYPE = "image/webp"
 State = Literal["indexed", "pending", "quarantined", "removed"]
@@ -122,7 +123,7 @@ def find_image(connection: Connection, project: Project, id: str) -> StoredImage
 def resolve(connection: Connection, project: Project, id: str) -> tuple[str, str, str | None]:  # noqa: A002
     """(collection, uri, content) of the first file of the image of that id. Raises like `find_image`."""
     name = id.strip()
-    if not name or len(name) > _LONGEST_ID or "\x00" in name:
+    if not name or len(name) > _LONGEST_ID or NO_TEXT.search(name):
         raise UnknownImageError("An image's id is its sha256, eight or more of its first digits, or collection/uri.")
     collection, _, uri = name.partition("/")
     names = [one.name for one in project.settings.collections]
@@ -236,7 +237,8 @@ def _seen(connection: Connection, collection: str, uri: str, content: str) -> St
         if mine is None:
             return None
         live = generations.find_live(connection)
-        images = live.table("images") if live else sql.SQL(_NO_INDEX)
+        # Tables of another version may lack the columns.
+        images = live.table("images") if live and generations.is_readable(live) else sql.SQL(_NO_INDEX)
         values = {"content": content, "collection": collection, "metadata": Jsonb(mine["metadata"])}
         row = cursor.execute(sql.SQL(_FACTS).format(images=images), values).fetchone()
     if row is None:

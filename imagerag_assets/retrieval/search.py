@@ -120,8 +120,8 @@ def encode_query(
     Control characters part words. Raises `QueryError` for a query that holds nothing, too much, or two pictures, and
     `UnknownImageError` or `AmbiguousImageError` for an `image_id` that is not one indexed image.
     """
-    _require_sense(query)
     words = _CONTROL.sub(" ", query.text).strip()
+    _require_sense(query, words)
     example = _indexed(project, query.image_id, generation) if query.image_id else None
     clip = _clip_vector(project, words, query.image, example) if _uses(method, "clip") else None
     text = None
@@ -133,8 +133,8 @@ def encode_query(
     return EncodedQuery(clip, text, found, query.without, group, pictured)
 
 
-def _require_sense(query: Query) -> None:
-    if not (query.text.strip() or query.image is not None or query.image_id):
+def _require_sense(query: Query, words: str) -> None:
+    if not (words or query.image is not None or query.image_id):
         raise QueryError("Nothing to look for: give words, a picture, or both.")
     if len(query.text) > LONGEST_TEXT:
         raise QueryError(f"The query has {len(query.text):,} characters; at most {LONGEST_TEXT:,} are taken.")
@@ -207,6 +207,7 @@ def search(
         raise QueryError(f"limit is 1 to {_MOST_RESULTS:,}, and offset 0 to {_FURTHEST:,}.")
     for name in collections:
         project.settings.collection(name)
+    _require_known_collections(project, where)
     with project.database.connect() as connection:
         generation = searchable(connection, project)
         require_known_keys(connection, generation, where)
@@ -263,9 +264,20 @@ def searchable(connection: Connection, project: Project) -> Generation:
     return generation
 
 
-def nothing_good_enough(results: Sequence[Result], threshold: float) -> bool:
-    """Whether no result reaches the threshold of relevance, and all of them could be judged."""
-    return bool(results) and all(one.relevance is not None and one.relevance < threshold for one in results)
+def _require_known_collections(project: Project, where: Sequence[Condition]) -> None:
+    known = [one.name for one in project.settings.collections]
+    for one in where:
+        if one.key == "collection" and one.operator in ("=", "!=") and one.value not in known:
+            raise QueryError(f"There is no collection {one.value[:80]!r}. There are {', '.join(known)}.")
+
+
+def nothing_good_enough(results: Sequence[Result], threshold: float, offset: int = 0) -> bool:
+    """Whether no result reaches the threshold of relevance, and all of them could be judged.
+
+    Only the first page tells: what comes after good results may well be none.
+    """
+    judged = bool(results) and offset == 0
+    return judged and all(one.relevance is not None and one.relevance < threshold for one in results)
 
 
 def search_rows(

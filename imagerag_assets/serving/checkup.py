@@ -275,21 +275,24 @@ def database(project: Project) -> Iterator[Finding]:
 
 
 def index(project: Project) -> Finding:
-    """There is a live index, and it is of the settings' models."""
-    from imagerag_assets.retrieval.generations import find_live
+    """There is a live index that searches can read, and it is of the settings' models."""
+    from imagerag_assets.retrieval.generations import find_live, project_of
+    from imagerag_assets.retrieval.search import searchable
 
     with project.database.connect() as connection:
-        live = find_live(connection)
-    if live is None:
-        return Finding("index", "warn", "there is none yet", "Run: imagerag materialize")
-    try:
-        wanted = (project.dual_encoder_identity(), project.text_encoder_identity())
-    except ImageragError as error:
-        return Finding("index", "warn", f"generation {live.number}, but its models cannot be compared: {error}")
-    if wanted != (live.parameters["image_model"], live.parameters["text_model"]):
-        remedy = "Run: imagerag materialize, or set models.image_text and models.text back."
-        return Finding("index", "fail", f"generation {live.number} is of other models than the settings name", remedy)
-    return Finding("index", "ok", f"generation {live.number} is live")
+        if find_live(connection) is None:
+            return Finding("index", "warn", "there is none yet", "Run: imagerag materialize")
+        try:
+            live = searchable(connection, project)
+            as_set = project_of(project, live) is project
+        except ImageragError as error:
+            return Finding("index", "fail", str(error))
+    if as_set:
+        return Finding("index", "ok", f"generation {live.number} is live")
+    return Finding(
+        "index", "warn", f"generation {live.number} is live and searched with its own models, not the settings'",
+        "Run: imagerag materialize; imagerag generations list shows what then waits.",
+    )  # fmt: skip
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Finding:

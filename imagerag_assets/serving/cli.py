@@ -50,8 +50,21 @@ def main() -> None:
     try:
         app()
     except ImageragError as error:
-        err.print(f"[bold red]Error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        told = str(error)
+    except Exception as error:
+        if not _is_of_database(error):
+            raise
+        told = f"The database went away in the middle ({error}). Try again when it is back."
+    else:
+        return
+    err.print(f"[bold red]Error:[/] {_plain(told)}", highlight=False, soft_wrap=True)
+    sys.exit(1)
+
+
+def _is_of_database(error: Exception) -> bool:
+    import psycopg
+
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 @app.command()
@@ -148,7 +161,7 @@ def search(
         where=parse_conditions(where or ()), limit=limit, offset=offset, exact=exact,
     )  # fmt: skip
     threshold = project.settings.index.relevance
-    nothing = not found or nothing_good_enough(found, threshold)
+    nothing = not found or nothing_good_enough(found, threshold, offset)
     if as_json:
         print(json.dumps([asdict(result) for result in found], ensure_ascii=False, indent=2))
     else:

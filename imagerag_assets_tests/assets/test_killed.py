@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from imagerag_assets.database.connection import Connection, Database
+from imagerag_assets.database.connection import Connection, Database, one_row
 from imagerag_assets.project import open_project
 from imagerag_assets.stages import benchmark_queries, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
@@ -33,14 +33,16 @@ def test_a_build_of_dbt_that_is_killed_is_completed_by_the_next_run(
     benchmark_queries.run(project)
     retrieval_runs.run(project, RunOptions(), "run")
 
+    child = start(settings, tmp_path)
+    wait_until("dbt never began", child, lambda: tables(project.database))
     with project.database.connect() as connection:
-        # Of the models only query_metrics reads this table: it has to wait, with its upstream models built.
+        # Of the models only query_metrics reads this table: it has to wait, with its upstream models built and tested.
+        # What asks whether there is something to measure reads it too, so it is free until dbt has begun.
         connection.execute("lock table query_latencies in access exclusive mode")
-        child = start(settings, tmp_path)
-        wait_until_blocked(connection, child)
+        wait_until("dbt never came to query_metrics", child, lambda: is_awaited(connection, "query_latencies"))
         os.killpg(child.pid, signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
-        assert tables(connection) == {"stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements"}
+        assert tables(project.database) == {"stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements"}
 
     again = start(settings, tmp_path)
     said = again.communicate()[0]
@@ -66,23 +68,26 @@ def start(settings: Path, home: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_until_blocked(connection: Connection, child: subprocess.Popen[str]) -> None:
+def wait_until(otherwise: str, child: subprocess.Popen[str], happened: Callable[[], object]) -> None:
     end = time.monotonic() + 180
     while time.monotonic() < end:
         assert child.poll() is None, child.communicate()[0]
-        (blocked,) = connection.execute(
-            # Not pg_stat_activity: a transaction sees it as it was at the first look.
-            "select count(*) from pg_locks where relation = 'query_latencies'::regclass and not granted"
-        ).fetchone() or (0,)
-        if blocked:
+        if happened():
             return
-        time.sleep(0.2)
+        time.sleep(0.05)
     os.killpg(child.pid, signal.SIGKILL)
-    raise AssertionError("dbt never came to query_metrics")
+    raise AssertionError(otherwise)
 
 
-def tables(connection: Connection) -> set[str]:
-    rows = connection.execute("select tablename from pg_tables where schemaname = 'imagerag_eval'").fetchall()
+def is_awaited(connection: Connection, table: str) -> bool:
+    # Not pg_stat_activity: a transaction sees it as it was at the first look.
+    query = "select count(*) from pg_locks where relation = %s::regclass and not granted"
+    return bool(one_row(connection.execute(query, (table,)))[0])
+
+
+def tables(database: Database) -> set[str]:
+    with database.connect() as connection:
+        rows = connection.execute("select tablename from pg_tables where schemaname = 'imagerag_eval'").fetchall()
     return {row[0] for row in rows}
 
 

@@ -156,6 +156,11 @@ def test_a_query_without_an_answer_says_so(shop: Project) -> None:
     assert all(one[0].relevance is not None and 0 <= one[0].relevance <= 1 for one in (*answered, *unanswered))
     assert sum(nothing_good_enough(one, threshold) for one in answered) == 0
     assert sum(nothing_good_enough(one, threshold) for one in unanswered) > 0.8 * len(unanswered)
+    # The first page had the answer.
+    later = search(shop, Query("printer offline"), offset=15)
+    assert later
+    assert nothing_good_enough(later, threshold)
+    assert not nothing_good_enough(later, threshold, offset=15)
 
 
 def test_other_methods_and_pictures_are_not_judged(shop: Project) -> None:

@@ -85,8 +85,15 @@ def test_an_unknown_key_is_an_error_that_lists_the_known_ones(shop: Project) -> 
         found(shop, "colour=red")
 
 
+@pytest.mark.parametrize("operator", ["=", "!="])
+def test_an_unknown_collection_is_an_error_in_a_filter_too(shop: Project, operator: str) -> None:
+    with pytest.raises(QueryError, match=r"There is no collection 'attic'\. There are shop, office"):
+        found(shop, "collection=shop", f"collection{operator}attic")
+
+
 @pytest.mark.parametrize(
-    "text", ["", "=", "a", "=x", "a=", "a = ", "width>=wide", "width~1", "tag>=x", "a\x00=b", "a=" + "b" * 1000]
+    "text",
+    ["", "=", "a", "=x", "a=", "a = ", "width>=wide", "width~1", "tag>=x", "a\x00=b", "a=\udcff", "a=" + "b" * 1000],
 )
 def test_what_has_no_meaning_is_refused(shop: Project, text: str) -> None:
     with pytest.raises(QueryError):
@@ -103,7 +110,7 @@ def test_a_condition_is_read_as_it_is_written(key: str, operator: str, value: st
 @pytest.mark.parametrize(
     "text", ["'; drop schema imagerag cascade; --", "{images}", "%(limit)s", "%s", "a' or 'a'='a", "\\"]
 )
-@pytest.mark.parametrize("key", ["collection", "uri", "tag", "Make", "date"])
+@pytest.mark.parametrize("key", ["category", "uri", "tag", "Make", "date"])
 def test_a_value_is_never_sql(shop: Project, key: str, text: str) -> None:
     for operator in ("=", "!=", "~"):
         found(shop, f"{key}{operator}{text}")

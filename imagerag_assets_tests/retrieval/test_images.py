@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from psycopg import sql
 
 from imagerag_assets.errors import AmbiguousImageError, ItemError, QueryError, UnknownImageError
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.images import File, find_image, thumbnail_of, tile_of
 from imagerag_assets.stages import pgvector_index, raw_images
 from imagerag_assets.stages.common import RunOptions
@@ -60,7 +62,9 @@ def test_an_image_goes_by_its_content_its_first_digits_its_address_and_a_name_of
     assert named(shop, "office/sub/c.png") == named(shop, "sub/c.png") == "office/sub/c.png"
 
 
-@pytest.mark.parametrize("name", ["", "  ", "nothing.png", "shop/nothing.png", "attic/a.png", "0" * 64, "a.p%", "\x00"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", "nothing.png", "shop/nothing.png", "attic/a.png", "0" * 64, "a.p%", "\x00", "\udcff"]
+)
 def test_what_nobody_has_is_told(shop: Project, name: str) -> None:
     with pytest.raises(UnknownImageError, match="sha256, eight or more of its first digits"):
         named(shop, name)
@@ -96,6 +100,19 @@ def test_an_image_that_went_and_one_in_quarantine_say_so(shop: Project) -> None:
     assert bad.trouble is not None
     assert (bad.uri, bad.trouble.reason, bad.trouble.message) == ("bad.png", "truncated", "It ends early.")
     assert (unread.state, unread.content) == ("quarantined", None)
+
+
+def test_an_index_of_another_versions_tables_is_not_read(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generations, "LAYOUT_VERSION", 99)
+    with shop.database.connect() as connection:
+        connection.execute(
+            sql.SQL("alter table {} rename column metadata to other").format(
+                generations.live(connection).table("images")
+            )
+        )
+        told = find_image(connection, shop, "a.png")
+        connection.rollback()
+    assert (told.state, told.metadata) == ("pending", {"price": 9})
 
 
 @pytest.fixture(scope="module")

@@ -428,6 +428,7 @@ def test_what_cannot_be_searched_is_told(shop: Project) -> None:
     build(shop, [Picture("a.png")])
     for query, more, message in (
         (" \t\n", {}, "Nothing to look for"),
+        ("\x00 \x1b\x07\udfff", {}, "Nothing to look for"),
         ("x" * 100_000, {}, "100,000 characters; at most 50,000"),
         ("mug", {"limit": 0}, "limit is 1 to 1,000"),
         ("mug", {"offset": 10_001}, "offset 0 to 10,000"),

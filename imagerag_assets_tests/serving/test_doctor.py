@@ -16,9 +16,12 @@ import pytest
 import yaml
 
 from imagerag_assets.database.connection import Database
-from imagerag_assets.project import Project
+from imagerag_assets.models.checkpoints import find_checkpoint
+from imagerag_assets.project import Project, _text_encoder_identity
+from imagerag_assets.retrieval import search
 from imagerag_assets.serving import checkup, cli
 from imagerag_assets.serving.checkup import Finding
+from imagerag_assets_tests.retrieval.corpus import Picture, build, other_text_model, shop_project
 
 MakeProject = Callable[..., Project]
 KEY = "sk-doctor-9c1f2b7e"
@@ -60,6 +63,24 @@ def test_a_sound_installation_has_nothing_that_fails(
     assert "LGPL" in told["packages"]["details"]["psycopg"]
     assert told["OCR"]["found"].startswith("rapidocr ")
     assert told["image–text model"]["found"].startswith("bundled, sha256:")
+
+
+def test_an_index_of_other_models_is_searched_and_one_whose_model_is_gone_is_not(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    models = {"text": other_text_model(tmp_path / "model")}
+    built = shop_project(make_project, tmp_path, models=models)
+    build(built, [Picture("a.png", "red mug")])
+    assert checkup.index(built).state == "ok"
+    project = shop_project(make_project, tmp_path, url=built.settings.database.url)
+    told = checkup.index(project)
+    assert (told.state, "with its own models" in told.found) == ("warn", True)
+    assert search(project, "red mug", method="text")
+    (tmp_path / "model").rename(tmp_path / "elsewhere")
+    find_checkpoint.cache_clear()
+    _text_encoder_identity.cache_clear()
+    told = checkup.index(project)
+    assert (told.state, "not to be had" in told.found) == ("fail", True)
 
 
 def test_what_fails_is_told_and_ends_with_code_1(

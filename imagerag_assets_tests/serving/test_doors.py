@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import anyio
 import httpx
+import psycopg
 import pytest
 import yaml
 from mcp import Client
@@ -19,7 +22,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from imagerag_assets.methods import Method
-from imagerag_assets.project import Project
+from imagerag_assets.models.checkpoints import find_checkpoint
+from imagerag_assets.models.text_encoder import _load
+from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import Query, Result, search
 from imagerag_assets.retrieval.filters import parse_conditions
 from imagerag_assets.serving import cli
@@ -28,6 +33,8 @@ from imagerag_assets.stages import raw_images
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.images.sources.webserver import web_server
 from imagerag_assets_tests.pictures import draw, write_pictures
+from imagerag_assets_tests.retrieval.corpus import Picture, build, other_text_model, shop_project
+from imagerag_assets_tests.serving.api.server import is_problem, serving, wait_until_ready
 from imagerag_assets_tests.serving.test_page import served
 from imagerag_assets_tests.stages.described import read_by_hand
 from imagerag_assets_tests.stages.graph import STAGES
@@ -74,18 +81,27 @@ Door = Callable[[Asked], list[str]]
 
 
 @pytest.fixture(scope="module")
-def doors(project: Project, server: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Door]:
-    """Each gives collection/uri, best first."""
-    file = tmp_path_factory.mktemp("settings") / "imagerag.yaml"
+def settings_file(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_settings(tmp_path_factory.mktemp("settings"), project)
+
+
+def write_settings(folder: Path, project: Project) -> Path:
+    file = folder / "imagerag.yaml"
     collections = [{"name": one.name, "source": one.source} for one in project.settings.collections]
     database = {"url": project.settings.database.url}
     file.write_text(
         yaml.safe_dump({"data_dir": str(project.settings.data_path), "database": database, "collections": collections})
     )
+    return file
+
+
+@pytest.fixture(scope="module")
+def doors(project: Project, server: httpx.Client, settings_file: Path) -> dict[str, Door]:
+    """Each gives collection/uri, best first."""
     page = Page(server)
     return {
         "library": lambda asked: named(in_library(project, asked)),
-        "command line": lambda asked: on_command_line(file, asked),
+        "command line": lambda asked: on_command_line(settings_file, asked),
         "API": lambda asked: by_http(server, asked),
         "agents": lambda asked: as_agent(project, asked),
         "page": page.search,
@@ -104,15 +120,20 @@ def named(results: list[Result]) -> list[str]:
     return [f"{one.collection}/{one.uri}" for one in results]
 
 
-def on_command_line(settings: Path, asked: Asked) -> list[str]:
-    options = ["--method", asked.method, "--limit", str(asked.limit), "--like", asked.like, "--json"]
+def options(settings: Path, asked: Asked) -> list[str]:
+    """The query as the command takes it."""
+    given = ["--settings", str(settings), "--method", asked.method, "--limit", str(asked.limit), "--like", asked.like]
     for name in asked.collections:
-        options += ["--collection", name]
+        given += ["--collection", name]
     for condition in asked.where:
-        options += ["--where", condition]
+        given += ["--where", condition]
     if asked.picture:
-        options += ["--image", str(asked.picture)]
-    ended = CliRunner().invoke(cli.app, ["search", *options, "--settings", str(settings), "--", asked.text])
+        given += ["--image", str(asked.picture)]
+    return [*given, "--json", "--", asked.text]
+
+
+def on_command_line(settings: Path, asked: Asked) -> list[str]:
+    ended = CliRunner().invoke(cli.app, ["search", *options(settings, asked)])
     assert ended.exit_code in (0, 3), ended.output
     return told(json.loads(ended.stdout))
 
@@ -123,12 +144,16 @@ def by_http(server: httpx.Client, asked: Asked) -> list[str]:
     return told(answer.json()["results"])
 
 
-def as_agent(project: Project, asked: Asked) -> list[str]:
+def call_agent(project: Project, asked: Asked) -> Any:
     async def call() -> Any:
         async with Client(agent_server(project)) as client:
             return await client.call_tool("search_images", as_json(asked) | {"thumbnails": False})
 
-    result = anyio.run(call)
+    return anyio.run(call)
+
+
+def as_agent(project: Project, asked: Asked) -> list[str]:
+    result = call_agent(project, asked)
     assert not result.is_error, result.content
     return told(result.structured_content["results"])
 
@@ -158,13 +183,17 @@ class Page:
         }
 
     def search(self, asked: Asked) -> list[str]:
+        return self._shown(self.ask_for(asked))
+
+    def ask_for(self, asked: Asked) -> dict[str, Any]:
+        """What the server says to the query."""
         narrowed = [list(asked.collections), "\n".join(asked.where), asked.method, "alone", asked.limit]
         if asked.like:
             everything = ["", list(asked.collections), "", "clip", "alone", 50]
             found = self._shown(self.send("search", "click", [None, asked.like, *everything[1:]]))
             self.send("results", "select", [None, None], {"index": found.index(asked.like), "value": None})
-            return self._shown(self.send("more", "click", [None, *narrowed]))
-        return self._shown(self.send("search", "click", [self._uploaded(asked.picture), asked.text, *narrowed]))
+            return self.send("more", "click", [None, *narrowed])
+        return self.send("search", "click", [self._uploaded(asked.picture), asked.text, *narrowed])
 
     def send(self, part: str, event: str, data: list[Any], chosen: Any = None) -> dict[str, Any]:
         """What the server says at the end of one event of the page."""
@@ -235,6 +264,134 @@ def test_a_path_or_an_address_is_searched_as_words_at_every_door(
             for name, door in doors.items():
                 assert door(asked) == named(expected), (name, text)
     assert web.requests == []
+
+
+Refusals = dict[str, Callable[[Asked], str]]
+
+
+@pytest.fixture
+def refusals(
+    project: Project, server: httpx.Client, settings_file: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Refusals:  # fmt: skip
+    """What each door says of a query that it refuses; the API's begins with status and name."""
+    page = Page(server)
+
+    def on_command_line(asked: Asked) -> str:
+        monkeypatch.setattr(sys, "argv", ["imagerag", "search", *options(settings_file, asked)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        assert ended.value.code == 1
+        assert printed.out == ""
+        return " ".join(printed.err.split())
+
+    def by_http(asked: Asked) -> str:
+        answer = server.post("/search", json=as_json(asked))
+        problem = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json", problem
+        return f"{answer.status_code} {problem['type'].rpartition(':')[2]}: {problem['detail']}"
+
+    def as_agent(asked: Asked) -> str:
+        result = call_agent(project, asked)
+        assert result.is_error
+        return str(result.content[0].text)
+
+    def on_page(asked: Asked) -> str:
+        told = page.ask_for(asked)
+        return str(told["output"]["data"][0] if told["success"] else told["output"]["error"])
+
+    return {"command line": on_command_line, "API": by_http, "agents": as_agent, "page": on_page}
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem", "message"),
+    [
+        (Asked(" \t"), "422 invalid-query", "Nothing to look for"),
+        (Asked("\x01\x1b\x07"), "422 invalid-query", "Nothing to look for"),
+        (Asked("x" * 100_000), "422 query-too-long", "has 100,000 characters"),
+        (Asked("part", Path("broken.png")), "422 no-image", "cannot be used"),
+        (Asked("part", collections=("attic",)), "422 unknown-collection", ""),
+        (Asked("part", where=("collection=attic",)), "422 invalid-query", "There is no collection 'attic'"),
+        (Asked("part", where=("colour=red",)), "422 invalid-query", "No image has 'colour'"),
+        (Asked("part", where=("width",)), "422 invalid-query", "has no meaning"),
+    ],
+    ids=lambda value: None if isinstance(value, Asked) else value,
+)
+def test_bad_input_is_told_at_every_door(
+    refusals: Refusals, asked: Asked, problem: str, message: str, tmp_path: Path
+) -> None:
+    if asked.picture:
+        asked = replace(asked, picture=tmp_path / asked.picture)
+        (tmp_path / "broken.png").write_bytes(b"no picture at all")
+    for name, door in refusals.items():
+        told = html.unescape(door(asked))
+        assert message in told, name
+        assert "Traceback" not in told, name
+        if name == "API":
+            assert told.startswith(f"{problem}: ")
+        if name == "command line":
+            assert told.startswith("Error: ")
+
+
+def test_a_database_that_goes_in_the_middle_is_told_at_every_door(
+    refusals: Refusals, doors: dict[str, Door], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules[search.__module__]
+    search_rows = module.search_rows
+
+    def cut_off(*arguments: Any, **options: Any) -> Any:
+        with psycopg.connect(project.settings.database.url, autocommit=True) as outside:
+            outside.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        return search_rows(*arguments, **options)
+
+    asked = Asked("part", method="text")
+    expected = doors["library"](asked)
+    for name, refused in refusals.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "search_rows", cut_off)
+            told = refused(asked)
+        assert "database" in told, name
+        assert "Traceback" not in told, name
+        assert doors[name](asked) == expected, name
+
+
+def test_without_an_index_and_with_one_whose_model_is_gone_each_door_says_so(
+    make_project: Callable[..., Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    empty = shop_project(make_project, tmp_path, serving={"authentication": "off"})
+    asked = Asked("part", method="text")
+
+    def told(status: int, name: str) -> list[str]:
+        with serving(empty) as client:
+            problem = is_problem(client.post("/search", json=as_json(asked)), status, name)
+        monkeypatch.setattr(sys, "argv", ["imagerag", "search", *options(write_settings(tmp_path, empty), asked)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 1
+        return [problem["detail"], " ".join(capsys.readouterr().err.split()), call_agent(empty, asked).content[0].text]
+
+    assert all("no live index yet" in one for one in told(409, "no-live-index"))
+
+    models = {"text": other_text_model(tmp_path / "model")}
+    other = shop_project(make_project, tmp_path, url=empty.settings.database.url, models=models)
+    build(other, [Picture("a.png", "part"), Picture("b.png", "another part")])
+    with serving(empty, warm=True) as client:
+        wait_until_ready(client)
+        # The models that were warmed are those that searches use.
+        loaded = _load.cache_info().misses
+        described = client.post("/search", json=as_json(replace(asked, method="description")))
+        assert len(described.json()["results"]) == 2
+        assert _load.cache_info().misses == loaded
+    (tmp_path / "model").rename(tmp_path / "elsewhere")
+    find_checkpoint.cache_clear()
+    _text_encoder_identity.cache_clear()
+    assert all("not to be had" in one and "materialize the graph" in one for one in told(503, "model"))
 
 
 def test_the_page_takes_no_file_that_was_not_uploaded(server: httpx.Client, project: Project) -> None:

@@ -16,10 +16,12 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
 
+from imagerag_assets.answers import Answer
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.serving.api import keys
 from imagerag_assets.serving.api.app import create_app
+from imagerag_assets.serving.page import views
 from imagerag_assets.serving.page.mount import mount_page
 from imagerag_assets.stages import raw_images
 from imagerag_assets.stages.common import RunOptions
@@ -198,6 +200,11 @@ def test_an_answers_citation_leads_to_its_image(page: Page) -> None:
     first = shown(page)[0]
     expect(page.locator("#facts").get_by_role("heading").first).to_have_text(first)
     assert page.locator("#answer script, #answer img, #answer b").count() == 0
+
+
+def test_an_answer_that_cites_nothing_says_so_once() -> None:
+    shown_answer = views.answer(Answer("Which?", "That one.", uncited=True, notes=("The answer cites no image.",)))
+    assert shown_answer.count("<li>") == 1
 
 
 def test_two_methods_are_shown_side_by_side_and_a_bad_filter_is_told(page: Page, project: Project) -> None:

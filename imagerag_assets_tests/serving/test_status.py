@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from imagerag_assets.project import Project
+from imagerag_assets.models.checkpoints import find_checkpoint
+from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.serving import cli
 from imagerag_assets.stages import clip_embeddings, pgvector_index, raw_images
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.status import status
 from imagerag_assets_tests.pictures import write_pictures
-from imagerag_assets_tests.retrieval.corpus import Picture, build, content_of, shop_project, store
+from imagerag_assets_tests.retrieval.corpus import Picture, build, content_of, other_text_model, shop_project, store
 
 MakeProject = Callable[..., Project]
 MUG, LAMP = Picture("mug.png", ocr="mug"), Picture("lamp.png", ocr="lamp", collection="office")
@@ -77,6 +78,18 @@ def test_an_indexed_image_with_other_text_is_stale_in_the_index(make_project: Ma
     assert counted(project)["pgvector_index", "shop"] == (0, 1, 0, 1)
     pgvector_index.run(project, RunOptions())
     assert counted(project)["pgvector_index", "shop"] == (1, 0, 0, 0)
+
+
+def test_an_index_whose_model_is_gone_is_counted_all_the_same(make_project: MakeProject, tmp_path: Path) -> None:
+    models = {"text": other_text_model(tmp_path / "model")}
+    built = shop_project(make_project, tmp_path, models=models)
+    build(built, [MUG, LAMP])
+    (tmp_path / "model").rename(tmp_path / "elsewhere")
+    find_checkpoint.cache_clear()
+    _text_encoder_identity.cache_clear()
+    project = shop_project(make_project, tmp_path, url=built.settings.database.url)
+    assert counted(project)["pgvector_index", "shop"] == (1, 0, 0, 0)
+    assert [one.status for one in status(project).generations] == ["live"]
 
 
 def test_before_the_first_run_every_collection_is_there_with_nothing(make_project: MakeProject, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def agent_server(project: Project, **options: Any) -> MCPServer[Any]:
             project, Query(text, _decoded(image, project), image_id=image_id or ""), method=method,
             collections=tuple(collections or ()), where=parse_conditions(where or ()), limit=limit, offset=offset,
         )  # fmt: skip
-        told = Found(list(found), nothing_good_enough(found, project.settings.index.relevance))
+        told = Found(list(found), nothing_good_enough(found, project.settings.index.relevance, offset))
         return _result(Found, told, _thumbnails(project, (one.content for one in found)) if thumbnails else ())
 
     @server.tool(title="Look at an image", annotations=_READ_ONLY)
@@ -137,7 +137,7 @@ def _clearly(tool: Callable[_P, CallToolResult]) -> Callable[_P, CallToolResult]
             raise ToolError(str(error)) from None
         except ProblemError as error:
             raise ToolError(error.detail) from None
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, psycopg.InterfaceError):
             raise ToolError("The database does not answer. Try again when it is back.") from None
 
     return called

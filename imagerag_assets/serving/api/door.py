@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Annotated, TypeVar
 
 import anyio.to_thread
+import psycopg
 from anyio import CapacityLimiter
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
@@ -17,6 +18,7 @@ from PIL import Image
 from imagerag_assets.errors import DatabaseError, ImageragError
 from imagerag_assets.images.workers import decoders
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval import generations
 from imagerag_assets.serving.api import keys
 from imagerag_assets.serving.api.hosts import LOOPBACK
 from imagerag_assets.serving.api.keys import Scope
@@ -117,17 +119,15 @@ class Door:
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def _warm_up(self) -> None:
-        # Opened once, before requests can race for it. /readyz says when it does not answer.
-        with suppress(DatabaseError), self.project.database.connect():
-            pass
         loads = self.metrics.model_load
         try:
+            serving = self._serving()
             with loads.labels(model="image_text").time():
-                encoder = self.project.dual_encoder()
+                encoder = serving.dual_encoder()
                 encoder.encode_texts(["warm"])
                 encoder.encode_images([Image.new("RGB", (64, 64))])
             with loads.labels(model="text").time():
-                self.project.text_encoder().encode_texts(["warm"])
+                serving.text_encoder().encode_texts(["warm"])
             decoders().look_inside(b"", self.project.settings.limits)
             self.warmth = ""
         except ImageragError as error:
@@ -137,6 +137,15 @@ class Door:
         except Exception:  # noqa: BLE001
             self.warmth = "The models cannot be loaded. The server's log has more."
             _log.exception("The models cannot be loaded")
+
+    def _serving(self) -> Project:
+        """The project with the models that searches use now: the live index's own. Opens the database, once for all."""
+        # /readyz says when the database does not answer.
+        with suppress(DatabaseError, psycopg.Error), self.project.database.connect() as connection:
+            live = generations.find_live(connection)
+            if live is not None and generations.is_readable(live):
+                return generations.project_of(self.project, live)
+        return self.project
 
 
 async def _within(seconds: float, work: Callable[[], T], threads: CapacityLimiter) -> T:

@@ -69,7 +69,7 @@ _KNOWN: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.UnknownImageError, 404, "unknown-image"),
     (errors.AmbiguousImageError, 409, "ambiguous-image"),
     (errors.QueryError, 422, "invalid-query"),
-    # What is left of them once the API has looked at names of collections: the live index is of other models.
+    # What is left of them once the API has looked at names of collections.
     (errors.SettingsError, 409, "settings"),
     (errors.BudgetExhaustedError, 503, "budget-exhausted"),
     (errors.DatabaseError, 503, "database"),

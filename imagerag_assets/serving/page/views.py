@@ -84,8 +84,6 @@ def answer(one: Answer | str) -> str:
         )
 
     notes = "".join(f"<li>{escape(note)}</li>" for note in one.notes)
-    if one.uncited and not one.refused:
-        notes += "<li>No image is cited: nothing here can be checked.</li>"
     by = one.model or "no language model"
     cost = f" · {one.usd:.4f} USD" if one.usd is not None else ""
     return (

@@ -34,7 +34,7 @@ def search_routes(door: Door) -> APIRouter:
         found = await door.in_thread(lambda: _found(door, body))
         return SearchResponse(
             results=[ResultOut.model_validate(one) for one in found],
-            nothing_good_enough=nothing_good_enough(found, settings.index.relevance),
+            nothing_good_enough=nothing_good_enough(found, settings.index.relevance, body.values.offset),
             method=body.values.method, limit=body.values.limit, offset=body.values.offset,
         )  # fmt: skip
 
