@@ -124,7 +124,7 @@ def _add_costs(report: StageReport, other: StageReport) -> None:
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class Pairs:
     """A collection's sample: descriptions and images that belong together, and so many that do not."""
 
     rows: Sequence[Item]
@@ -235,19 +235,19 @@ def _save_calibration(connection: Connection, this: Stage, collection: str, rows
     upsert(connection, "trust_calibrations", tuple(values), ("collection", "model"), [tuple(values.values())])
 
 
-def _load(connection: Connection, this: Stage, sample: Sequence[str]) -> _Pairs:
+def _load(connection: Connection, this: Stage, sample: Sequence[str]) -> Pairs:
     query = f"select * from ({_PAIRS}) p where item = any(%(sample)s::text[]) order by item"  # noqa: S608
     with connection.cursor(row_factory=namedtuple_row) as cursor:
-        return _Pairs(cursor.execute(sql.SQL(query), {**this.parameters, "sample": list(sample)}).fetchall())
+        return Pairs(cursor.execute(sql.SQL(query), {**this.parameters, "sample": list(sample)}).fetchall())
 
 
 def _measure(project: Project, options: RunOptions) -> StageReport:
     this = stage(project)
     model = this.parameters["model"]
     # By collection: the same for a whole run, in which another may measure again.
-    known: dict[tuple[str, tuple[str, ...]], _Pairs] = {}
+    known: dict[tuple[str, tuple[str, ...]], Pairs] = {}
 
-    def pairs_of(item: Item) -> _Pairs:
+    def pairs_of(item: Item) -> Pairs:
         key = (item.collection, tuple(item.sample or ()))
         if key not in known:
             with project.database.connect() as connection:
@@ -256,7 +256,7 @@ def _measure(project: Project, options: RunOptions) -> StageReport:
 
     def work(items: Sequence[Item]) -> Done:
         rows = [(item.content, item.context, model, this.fingerprint, item.inputs, item.described,
-                 *_signals(item, pairs_of(item))) for item in items]  # fmt: skip
+                 *signals(item, pairs_of(item))) for item in items]  # fmt: skip
 
         def save(connection: Connection) -> None:
             upsert(connection, NAME, _COLUMNS, ("content", "context", "model"), rows)
@@ -269,7 +269,7 @@ def _measure(project: Project, options: RunOptions) -> StageReport:
     )  # fmt: skip
 
 
-def _signals(item: Item, pairs: _Pairs) -> tuple[float | None, ...]:
+def signals(item: Item, pairs: Pairs) -> tuple[float | None, ...]:
     """(confidence, by image, by text, by judge, share that beats it by image, by text); None for what is absent."""
     image, text = pairs.image_beaten(item), pairs.text_beaten(item)
     ratios: list[float | None] = [
