@@ -26,6 +26,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -164,8 +165,9 @@ def _log_density(beaten: Matrix, a: float, b: float) -> Matrix:
     return np.asarray((a - 1) * np.log(beaten) + (b - 1) * np.log1p(-beaten) - betaln(a, b))
 
 
+@lru_cache(maxsize=1024)
 def _pieces(text: str) -> NDArray[np.float32]:
-    """How often each hashed three-letter piece stands in the text's words."""
+    """How often each hashed three-letter piece stands in the text's words. Not to be changed: it is kept."""
     counts: Counter[int] = Counter()
     for term in terms(text):
         # A single letter is noise more often than a word.
