@@ -52,6 +52,7 @@ class Row:
     image_b: float = 1.0
     text_a: float = 1.0
     text_b: float = 1.0
+    text_missed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def main() -> None:
     project = open_project(arguments.settings)
     captions = _captions(arguments.captions) if arguments.captions else None
     rows = _encoded(project, _rows(project, captions))
+    if not rows:
+        parser.error("nothing is described: materialize the graph first, and let the captions name its files")
     names = sorted({row.collection for row in rows})
     threshold = project.settings.descriptions.trust
     found: dict[tuple[str, str], list[Round]] = {}
@@ -142,8 +145,9 @@ def _round(rows: Sequence[Row], sources: Sequence[Row], share: float, chance: np
 def _measured(rows: Sequence[Row]) -> dict[str, NDArray[np.float64]]:
     pairs = Pairs(rows)
     image = trust.fit(pairs.by_image.beaten_by_row()) if pairs.by_image else Shape()
-    text = trust.fit(pairs.by_text.beaten_by_row()) if pairs.by_text else Shape()
-    shaped = (replace(one, image_a=image.a, image_b=image.b, text_a=text.a, text_b=text.b) for one in rows)
+    text = trust.fit(pairs.by_text.beaten_by_row(), fallible=True) if pairs.by_text else Shape()
+    found = {"image_a": image.a, "image_b": image.b, "text_a": text.a, "text_b": text.b, "text_missed": text.missed}
+    shaped = (replace(one, **found) for one in rows)
     told = np.array([signals(row, pairs)[:3] for row in shaped], dtype=np.float64)
     return dict(zip(_SIGNALS, told.T, strict=True))
 

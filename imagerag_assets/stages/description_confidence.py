@@ -51,7 +51,7 @@ _PAIRS = f"""
       on j.content = d.content and j.context = d.context and j.fingerprint = %(judge)s and j.inputs = d.described
 """  # noqa: S608
 _CANDIDATES = f"""
-    select p.*, k.sample, k.image_a, k.image_b, k.text_a, k.text_b,
+    select p.*, k.sample, k.image_a, k.image_b, k.text_a, k.text_b, k.text_missed,
            md5(concat_ws('|', p.hash, p.said_vector is null, p.shown_vector is null, p.verdict, k.measured)) as inputs
     from ({_PAIRS}) p
     left join trust_calibrations k on k.collection = p.collection and k.fingerprint = %(fingerprint)s
@@ -226,11 +226,12 @@ def _save_calibration(connection: Connection, this: Stage, collection: str, rows
     sample, seen = [row.item for row in rows], [row.hash for row in rows]
     pairs = _load(connection, this, sample)
     image = trust.fit(pairs.by_image.beaten_by_row()) if pairs.by_image else Shape()
-    text = trust.fit(pairs.by_text.beaten_by_row()) if pairs.by_text else Shape()
+    text = trust.fit(pairs.by_text.beaten_by_row(), fallible=True) if pairs.by_text else Shape()
     values: dict[str, Any] = {
         "collection": collection, "model": this.parameters["model"], "fingerprint": this.fingerprint,
         "measured": fingerprint(sample=sample, seen=seen), "sample": sample, "seen": seen,
         "image_a": image.a, "image_b": image.b, "text_a": text.a, "text_b": text.b,
+        "text_missed": text.missed,
     }  # fmt: skip
     upsert(connection, "trust_calibrations", tuple(values), ("collection", "model"), [tuple(values.values())])
 
@@ -274,7 +275,7 @@ def signals(item: Item, pairs: Pairs) -> tuple[float | None, ...]:
     image, text = pairs.image_beaten(item), pairs.text_beaten(item)
     ratios: list[float | None] = [
         None if image is None else Shape(item.image_a, item.image_b).ratio(image, trust.IMAGE_KAPPA),
-        None if text is None else Shape(item.text_a, item.text_b).ratio(text, trust.TEXT_KAPPA),
+        None if text is None else Shape(item.text_a, item.text_b, item.text_missed).ratio(text, trust.TEXT_KAPPA),
         None if item.verdict is None else trust.JUDGE_RATIOS[item.verdict],
     ]
     alone = (None if ratio is None else trust.confidence([ratio]) for ratio in ratios)
