@@ -16,8 +16,9 @@ here, without labels. Signals are combined as naive Bayes does: the prior odds t
 
 where κ is the share of wrong descriptions that look as if they were of another image (the rest look right to this
 signal, so it vouches for no more than 1 / (1 − κ)), and δ that of right ones that look so because the model does not
-understand the image (so it condemns by no more than δ / κ, and another signal can be heard). A signal that is absent
-is left out.
+understand the image (so it condemns by no more than δ / κ, and another signal can be heard). On photographs OCR takes
+texture for letters and misses words: of the text, what ε exceeds the expected share of wrong descriptions by is laid to
+OCR, as δ. A signal that is absent is left out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -58,7 +60,7 @@ MINIMUM_PAIRS = 8
 _A = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 _B = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Up to where a right description may be beaten by no more than a few per cent. Sharper fits flagged right ones."""
-_EPSILON = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+_EPSILON = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
 _FEATURES = 4096
 _LEAST_LETTERS = 3
 
@@ -69,11 +71,13 @@ class Shape:
 
     a: float = 1.0
     b: float = 1.0
+    missed: float = NOT_UNDERSTOOD
+    """δ, the share of right ones that look like any mismatched pair."""
 
     def ratio(self, beaten: float, kappa: float) -> float:
         """The likelihood ratio of right to wrong."""
         density = float(np.exp(_log_density(np.array([beaten]), self.a, self.b))[0])
-        right = NOT_UNDERSTOOD + (1 - NOT_UNDERSTOOD) * density
+        right = self.missed + (1 - self.missed) * density
         return right / (kappa + (1 - kappa) * right)
 
 
@@ -134,11 +138,12 @@ def says_something(text: str) -> bool:
     return any(len(term) >= _LEAST_LETTERS for term in terms(text))
 
 
-def fit(beaten: Matrix) -> Shape:
+def fit(beaten: Matrix, *, fallible: bool = False) -> Shape:
     """The shape that makes these shares, of a collection's own pairs, most probable.
 
     A few wrong ones among them are expected: ε has the prior Beta(2, 20). Nothing is told (a uniform shape) unless it
-    is more probable than that by Schwarz's criterion (1978) for two parameters.
+    is more probable than that by Schwarz's criterion (1978) for two parameters. What a `fallible` signal finds wrong
+    beyond the expected share is laid to itself.
     """
     best = (float(np.log(max(len(beaten), 1))), Shape())
     for a in _A:
@@ -148,7 +153,8 @@ def fit(beaten: Matrix) -> Shape:
                 prior = np.log(epsilon / 0.05) + 19 * np.log((1 - epsilon) / 0.95)
                 likelihood = float(np.log(epsilon + (1 - epsilon) * density).sum() + prior)
                 if likelihood > best[0] + 1e-9:
-                    best = (likelihood, Shape(a, b))
+                    excess = (epsilon - PRIOR_WRONG) / (1 - PRIOR_WRONG) if fallible else 0.0
+                    best = (likelihood, Shape(a, b, max(NOT_UNDERSTOOD, excess)))
     return best[1]
 
 
@@ -164,8 +170,9 @@ def _log_density(beaten: Matrix, a: float, b: float) -> Matrix:
     return np.asarray((a - 1) * np.log(beaten) + (b - 1) * np.log1p(-beaten) - betaln(a, b))
 
 
+@lru_cache(maxsize=1024)
 def _pieces(text: str) -> NDArray[np.float32]:
-    """How often each hashed three-letter piece stands in the text's words."""
+    """How often each hashed three-letter piece stands in the text's words. Not to be changed: it is kept."""
     counts: Counter[int] = Counter()
     for term in terms(text):
         # A single letter is noise more often than a word.

@@ -51,7 +51,7 @@ _PAIRS = f"""
       on j.content = d.content and j.context = d.context and j.fingerprint = %(judge)s and j.inputs = d.described
 """  # noqa: S608
 _CANDIDATES = f"""
-    select p.*, k.sample, k.image_a, k.image_b, k.text_a, k.text_b,
+    select p.*, k.sample, k.image_a, k.image_b, k.text_a, k.text_b, k.text_missed,
            md5(concat_ws('|', p.hash, p.said_vector is null, p.shown_vector is null, p.verdict, k.measured)) as inputs
     from ({_PAIRS}) p
     left join trust_calibrations k on k.collection = p.collection and k.fingerprint = %(fingerprint)s
@@ -124,7 +124,7 @@ def _add_costs(report: StageReport, other: StageReport) -> None:
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class Pairs:
     """A collection's sample: descriptions and images that belong together, and so many that do not."""
 
     rows: Sequence[Item]
@@ -226,28 +226,29 @@ def _save_calibration(connection: Connection, this: Stage, collection: str, rows
     sample, seen = [row.item for row in rows], [row.hash for row in rows]
     pairs = _load(connection, this, sample)
     image = trust.fit(pairs.by_image.beaten_by_row()) if pairs.by_image else Shape()
-    text = trust.fit(pairs.by_text.beaten_by_row()) if pairs.by_text else Shape()
+    text = trust.fit(pairs.by_text.beaten_by_row(), fallible=True) if pairs.by_text else Shape()
     values: dict[str, Any] = {
         "collection": collection, "model": this.parameters["model"], "fingerprint": this.fingerprint,
         "measured": fingerprint(sample=sample, seen=seen), "sample": sample, "seen": seen,
         "image_a": image.a, "image_b": image.b, "text_a": text.a, "text_b": text.b,
+        "text_missed": text.missed,
     }  # fmt: skip
     upsert(connection, "trust_calibrations", tuple(values), ("collection", "model"), [tuple(values.values())])
 
 
-def _load(connection: Connection, this: Stage, sample: Sequence[str]) -> _Pairs:
+def _load(connection: Connection, this: Stage, sample: Sequence[str]) -> Pairs:
     query = f"select * from ({_PAIRS}) p where item = any(%(sample)s::text[]) order by item"  # noqa: S608
     with connection.cursor(row_factory=namedtuple_row) as cursor:
-        return _Pairs(cursor.execute(sql.SQL(query), {**this.parameters, "sample": list(sample)}).fetchall())
+        return Pairs(cursor.execute(sql.SQL(query), {**this.parameters, "sample": list(sample)}).fetchall())
 
 
 def _measure(project: Project, options: RunOptions) -> StageReport:
     this = stage(project)
     model = this.parameters["model"]
     # By collection: the same for a whole run, in which another may measure again.
-    known: dict[tuple[str, tuple[str, ...]], _Pairs] = {}
+    known: dict[tuple[str, tuple[str, ...]], Pairs] = {}
 
-    def pairs_of(item: Item) -> _Pairs:
+    def pairs_of(item: Item) -> Pairs:
         key = (item.collection, tuple(item.sample or ()))
         if key not in known:
             with project.database.connect() as connection:
@@ -256,7 +257,7 @@ def _measure(project: Project, options: RunOptions) -> StageReport:
 
     def work(items: Sequence[Item]) -> Done:
         rows = [(item.content, item.context, model, this.fingerprint, item.inputs, item.described,
-                 *_signals(item, pairs_of(item))) for item in items]  # fmt: skip
+                 *signals(item, pairs_of(item))) for item in items]  # fmt: skip
 
         def save(connection: Connection) -> None:
             upsert(connection, NAME, _COLUMNS, ("content", "context", "model"), rows)
@@ -269,12 +270,12 @@ def _measure(project: Project, options: RunOptions) -> StageReport:
     )  # fmt: skip
 
 
-def _signals(item: Item, pairs: _Pairs) -> tuple[float | None, ...]:
+def signals(item: Item, pairs: Pairs) -> tuple[float | None, ...]:
     """(confidence, by image, by text, by judge, share that beats it by image, by text); None for what is absent."""
     image, text = pairs.image_beaten(item), pairs.text_beaten(item)
     ratios: list[float | None] = [
         None if image is None else Shape(item.image_a, item.image_b).ratio(image, trust.IMAGE_KAPPA),
-        None if text is None else Shape(item.text_a, item.text_b).ratio(text, trust.TEXT_KAPPA),
+        None if text is None else Shape(item.text_a, item.text_b, item.text_missed).ratio(text, trust.TEXT_KAPPA),
         None if item.verdict is None else trust.JUDGE_RATIOS[item.verdict],
     ]
     alone = (None if ratio is None else trust.confidence([ratio]) for ratio in ratios)

@@ -35,6 +35,7 @@ create table trust_calibrations (
     image_b      double precision not null,
     text_a       double precision not null,
     text_b       double precision not null,
+    text_missed  double precision not null, -- share of right descriptions whose text OCR reads otherwise or not at all
     primary key (collection, model)
 );
 
