@@ -135,9 +135,7 @@ def _round(rows: Sequence[Row], sources: Sequence[Row], share: float, chance: np
     swapped, wrong = list(rows), np.zeros(len(rows), dtype=bool)
     for place, other in zip(chosen, told, strict=False):
         mine = rows[place]
-        swapped[place] = replace(
-            mine, said=other.said, visible_text=other.visible_text, said_vector=other.said_vector
-        )  # fmt: skip
+        swapped[place] = replace(mine, said=other.said, visible_text=other.visible_text, said_vector=other.said_vector)
         wrong[place] = mine.group != other.group and mine.said != other.said
     return Round(_measured(swapped), wrong)
 
@@ -146,8 +144,10 @@ def _measured(rows: Sequence[Row]) -> dict[str, NDArray[np.float64]]:
     pairs = Pairs(rows)
     image = trust.fit(pairs.by_image.beaten_by_row()) if pairs.by_image else Shape()
     text = trust.fit(pairs.by_text.beaten_by_row(), fallible=True) if pairs.by_text else Shape()
-    found = {"image_a": image.a, "image_b": image.b, "text_a": text.a, "text_b": text.b, "text_missed": text.missed}
-    shaped = (replace(one, **found) for one in rows)
+    shaped = (
+        replace(one, image_a=image.a, image_b=image.b, text_a=text.a, text_b=text.b, text_missed=text.missed)
+        for one in rows
+    )
     told = np.array([signals(row, pairs)[:3] for row in shaped], dtype=np.float64)
     return dict(zip(_SIGNALS, told.T, strict=True))
 
