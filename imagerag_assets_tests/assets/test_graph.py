@@ -233,7 +233,9 @@ def test_every_materialization_tells_its_counts(runs: Runs) -> None:
         assert runs.second.number(asset, "new") == runs.second.number(asset, "updated") == 0, asset
         assert runs.second.number(asset, "skipped") == PICTURES, asset
         assert runs.third.number(asset, "new") == 1, asset
-        assert runs.third.number(asset, "skipped") == PICTURES, asset
+        # A twelfth more is enough for a collection's confidences to be measured again.
+        left = runs.third.number(asset, "updated") if asset == "description_confidence" else 0
+        assert runs.third.number(asset, "skipped") == PICTURES - left, asset
     assert runs.first.number("ocr_text", "rate_per_second") > 0
     assert runs.first.number("benchmark_queries", "new") == 3
 
