@@ -1,10 +1,12 @@
-# The habits of this project: make demo, make test, make dev, make lint, make bench, make clean.
+# The habits of this project: make demo, make test, make dev, make lint, make bench, make lock, make clean.
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Versions known to work together. Python 3.11's own pip takes minutes to find such a set among 280 packages.
+LOCK := .ci/constraints.txt
 
-.PHONY: demo test dev lint types pytest bench setup system-packages browser stop clean
+.PHONY: demo lock test dev lint types pytest bench setup system-packages browser stop clean
 
 demo: setup
 	$(BIN)/imagerag demo
@@ -37,11 +39,18 @@ setup: $(VENV)/.installed system-packages
 
 # A set-up that failed half-way is mended: without pip the environment is made once more over what is there, and from
 # nothing where its Python is gone.
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml $(LOCK)
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || \
 	$(PYTHON) -m venv $$(test -x $(BIN)/python || echo --clear) $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[dev]'
 	touch $@
+
+# Renews the versions that `make setup` installs: the newest that pyproject.toml allows.
+lock:
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --editable '.[dev]'
+	$(VENV)-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > $(LOCK)
+	rm -rf $(VENV)-lock
 
 system-packages:
 	@sh .ci/system-packages

@@ -36,6 +36,7 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "Makefile", folder)
     (folder / "pyproject.toml").touch()
     script(folder / ".ci" / "system-packages", "exit 0")
+    (folder / ".ci" / "constraints.txt").touch()
     working = "mkdir -p .venv/bin; rm -f .venv/bin/python; printf '#!/bin/sh\\nexit 0\\n' > .venv/bin/python"
     script(folder / "python", f'echo "$@" >> calls; {working}; chmod +x .venv/bin/python')
     return folder
