@@ -11,6 +11,8 @@ from imagerag_assets.retrieval import generations, index
 
 _STAGES = ("tiles", "ocr_text", "vlm_descriptions", "clip_embeddings", "description_embeddings")
 _SHOWN = 20
+STATE = "state"
+"""Metadata of a check that may fail for several reasons: which it is. Another one is news to whoever is alerted."""
 
 
 def failure_check(stage: str) -> dg.AssetChecksDefinition:
@@ -144,7 +146,8 @@ def candidate_is_no_worse(project: ProjectResource) -> dg.AssetCheckResult:
         description=decision.reason,
         metadata={
             "candidate": decision.candidate.number,
-            "live": decision.live.number,
+            "live": decision.live.number if decision.live else "none",
+            STATE: f"generation {decision.candidate.number}: {decision.action}",
             "comparison": dg.MetadataValue.md(gate.decision_markdown(decision)),
         },
     )

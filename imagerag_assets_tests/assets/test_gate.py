@@ -203,6 +203,7 @@ def test_a_candidate_stands_beside_the_live_generation_which_search_reads_with_i
 def test_a_better_encoder_is_promoted(story: Story) -> None:
     decision, live = story["better one waits"].decision, story["better one is live"]
     assert decision is not None
+    assert decision.live is not None
     assert (decision.action, decision.live.number, decision.candidate.number) == ("promote", 1, 2)
     recall = next(one.comparison for one in decision.findings if one.comparison.metric == "recall_at_10")
     assert (recall.queries, recall.verdict) == (20, "better")
