@@ -100,22 +100,28 @@ def compare(before: Number, after: Number, settings: SettingsFile = None, as_jso
 @app.command()
 def promote(number: Number, settings: SettingsFile = None) -> None:
     """Make a generation live, whatever the gate says of it. The one that was live is kept."""
+    from imagerag_assets.evaluation.current import report_what_is_live
     from imagerag_assets.project import open_project
     from imagerag_assets.retrieval.switching import promote_by_hand
 
-    with open_project(settings).database.connect() as connection:
+    project = open_project(settings)
+    with project.database.connect() as connection:
         promote_by_hand(connection, number)
+    report_what_is_live(project)
     out.print(f"Generation {number} is live. {_NEXT}", soft_wrap=True)
 
 
 @app.command()
 def rollback(settings: SettingsFile = None) -> None:
     """Make the generation live again that was live before this one, as it was then."""
+    from imagerag_assets.evaluation.current import report_what_is_live
     from imagerag_assets.project import open_project
     from imagerag_assets.retrieval.switching import roll_back
 
-    with open_project(settings).database.connect() as connection:
+    project = open_project(settings)
+    with project.database.connect() as connection:
         chosen = roll_back(connection)
+    report_what_is_live(project)
     out.print(f"Generation {chosen.number} is live again. {_NEXT}", soft_wrap=True)
 
 

@@ -90,6 +90,13 @@ class Shop:
         return " ".join(result.output.split())
 
 
+def third_text_model(folder: Path) -> str:
+    """Neither the bundled one nor that of the live generation."""
+    other_text_model(folder)
+    (folder / "note.txt").write_text("a third model")
+    return str(folder)
+
+
 def forget_identities() -> None:
     """As in a new process."""
     find_checkpoint.cache_clear()
@@ -193,7 +200,7 @@ def test_a_candidate_whose_own_model_is_gone_is_not_taken_for_the_way_out(
     shop: Shop, make_project: MakeProject, tmp_path: Path
 ) -> None:
     """The settings name what is gone: that says nothing of the live generation's models."""
-    other = other_text_model(tmp_path / "gone")
+    other = third_text_model(tmp_path / "gone")
     url = shop.project.settings.database.url
     third = shop_project(make_project, tmp_path, url=url, models={"text": other}, gate={"wait_for_person": True})
     build(third, PICTURES)
@@ -233,7 +240,7 @@ def test_the_list_says_what_a_generation_that_is_not_whole_waits_for(
     shop: Shop, make_project: MakeProject, tmp_path: Path
 ) -> None:
     url = shop.project.settings.database.url
-    begun = shop_project(make_project, tmp_path, url=url, models={"text": other_text_model(tmp_path / "third")})
+    begun = shop_project(make_project, tmp_path, url=url, models={"text": third_text_model(tmp_path / "third")})
     assert pgvector_index.run(begun, RunOptions()).pending == 3
     assert shop.statuses() == {1: "live", 2: "retired", 3: "building"}
     assert "3 images of the live index are not in it, or not described" in replace(shop, project=begun).listed(tmp_path)

@@ -28,12 +28,16 @@ def silent(_progress: object) -> None:
 
 
 def write_benchmark(folder: Path) -> Path:
-    """One query by text and one by a picture of the collection itself."""
+    """One query by text and one by a picture of the collection itself; a third is for tuning, and never asked."""
     folder.mkdir()
-    queries = [{"_id": "text", "text": "4005"}, {"_id": "example", "image": "picture-0001.png"}]
+    queries = [
+        {"_id": "text", "text": "4005", "metadata": {"split": "test"}},
+        {"_id": "example", "image": "picture-0001.png", "metadata": {"split": "test"}},
+        {"_id": "tuned", "text": "4002", "metadata": {"split": "train"}},
+    ]
     (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
     (folder / "qrels.tsv").write_text(
-        "query-id\tcorpus-id\tscore\ntext\tpicture-0005.png\t1\nexample\tpicture-0002.png\t1\n"
+        "query-id\tcorpus-id\tscore\ntext\tpicture-0005.png\t1\nexample\tpicture-0002.png\t1\ntuned\tpicture-0002.png\t1\n"
     )
     return folder
 
@@ -55,6 +59,7 @@ def test_every_method_answers_every_query_and_an_example_does_not_find_itself(
         ).fetchall()
         timed = connection.execute("select count(*), min(milliseconds) from query_latencies").fetchone()
     ranked = {(query, method): uris for query, method, uris in found}
+    assert {query for query, _ in ranked} == {"text", "example"}
     assert ranked["text", "text"][0] == "picture-0005.png"
     assert "picture-0001.png" not in ranked["example", "clip"]
     assert len(ranked["example", "clip"]) == 5
