@@ -32,7 +32,7 @@ from imagerag_assets.stages import benchmark_queries, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.status import status
 from imagerag_assets_tests.assets.shop import write_encoder, write_shop
-from imagerag_assets_tests.evaluation.corpus import run_dbt
+from imagerag_assets_tests.evaluation.corpus import compute
 from imagerag_assets_tests.pictures import draw
 from imagerag_assets_tests.stages.graph import run_all
 
@@ -74,8 +74,7 @@ class Shop:
         reports.append(retrieval_runs.run(project, RunOptions(), "run"))
         changed = sum(report.worked + report.removed for report in reports)
         if changed:
-            done = run_dbt(project.database, self.root / "dbt", "run", "--select", "+eval_metrics")
-            assert done.returncode == 0, done.stdout
+            compute(project.database, self.root / "dbt")
         return changed
 
     def run_graph(self, settings: Path, *assets: str) -> dg.ExecuteInProcessResult:

@@ -21,7 +21,7 @@ from imagerag_assets.evaluation.metrics import (
 )
 from imagerag_assets.evaluation.report import write_report
 from imagerag_assets.evaluation.significance import Side, compare
-from imagerag_assets_tests.evaluation.corpus import add_evaluation, add_images, benchmark, measure, run_dbt
+from imagerag_assets_tests.evaluation.corpus import add_evaluation, add_images, benchmark, compute, run_dbt
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_method_that_finds_nothing_at_all_scores_zero_on_every_query(database:
         add_images(connection, "b", {"a.jpg": "a.jpg"})
         store_benchmark(connection, "b", benchmark({"q1": {"a.jpg": 1}, "q2": {"a.jpg": 1}}))
         add_evaluation(connection, {("b", "clip", "q1"): ["a.jpg"]}, {"a.jpg": "a.jpg"}, timed=[("b", "text", "q2")])
-    measure(database, target)
+    compute(database, target)
     with database.connect() as connection:
         rows = {row["method"]: row for row in metrics_table(connection) if row["benchmark"] == "all"}
     assert (rows["clip"]["queries"], rows["clip"]["recall_at_10"]) == (2, 0.5)
@@ -71,7 +71,7 @@ def test_an_earlier_evaluation_keeps_its_numbers_and_a_bad_number_fails_the_buil
         add_images(connection, "b", groups)
         store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 1}}))
         add_evaluation(connection, {("b", "clip", "q"): ["a.jpg"]}, groups)
-    measure(database, target)
+    compute(database, target)
     with database.connect() as connection:
         judged = {"q": {"b.jpg": 1, "gone.jpg": 1}, "came later": {"a.jpg": 1}}
         store_benchmark(connection, "b", benchmark(judged))
@@ -138,7 +138,7 @@ def test_an_emptied_database_that_counts_from_one_again_is_measured_again(databa
             store_benchmark(connection, "b", benchmark({"q": {"a.jpg": 1}}))
             assert add_evaluation(connection, {("b", "clip", "q"): ranking}, groups) == 1
             assert count_unmeasured(connection) == 1
-        measure(database, target)
+        compute(database, target)
     with database.connect() as connection:
         assert [row["recall_at_10"] for row in metrics_table(connection)] == [0.0, 0.0]
         assert count_unmeasured(connection) == 0

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -27,8 +24,10 @@ from imagerag_assets.stages import batch_records, vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.description_batches import come_back
 from imagerag_assets.stages.status import status
+from imagerag_assets_tests.children import run_child
 from imagerag_assets_tests.models.batch_server import BatchServer
 from imagerag_assets_tests.models.fault_server import GOOD, REFUSAL, Request, Response, answer, fails
+from imagerag_assets_tests.stages import batch_child
 from imagerag_assets_tests.stages.batch_child import STEPS
 from imagerag_assets_tests.stages.described import (
     KEY,
@@ -148,11 +147,7 @@ def test_killed_at_any_step_nothing_is_lost_and_nothing_is_paid_twice(
     if "results" in step or "closed" in step:
         run(project)
         server.finish()
-    child = subprocess.run(
-        [sys.executable, "-m", "imagerag_assets_tests.stages.batch_child", str(settings), step],
-        capture_output=True, text=True, check=False, env={**os.environ, "OPENAI_API_KEY": KEY},
-    )  # fmt: skip
-    assert child.returncode == -9, child.stdout + child.stderr
+    assert run_child(batch_child.main, str(settings), step, KEY) == -9
 
     reports = [run(project)]
     if step == "before the batch is asked for":
