@@ -182,7 +182,9 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
             version = dg.DataVersion(runs_stage.data_version(connection))
             if not metrics_table(connection):
                 context.log.info("eval_report: nothing to report, nothing is measured of what is live")
-                return dg.MaterializeResult(data_version=version, metadata={"report": "Nothing is measured of what is live."})
+                return dg.MaterializeResult(
+                    data_version=version, metadata={"report": "Nothing is measured of what is live."}
+                )
             folder = opened.settings.data_path / "reports"
             before = set(folder.glob("*.html"))
             page = write_report(connection, folder)

@@ -77,7 +77,7 @@ def newest_evaluations(connection: Connection) -> list[Row]:
         ), newest as (
             select * from measured
             where live and exists (
-                select from imagerag_eval.query_metrics a join benchmark_queries q using (benchmark, query_id)
+                select from query_latencies a join benchmark_queries q using (benchmark, query_id)
                 where a.evaluation = measured.evaluation and q.split = any(%s))
             order by evaluated_at desc, evaluation desc limit 1
         )

@@ -55,6 +55,8 @@ from imagerag_assets.stages.own_loop import OwnLoop
 
 _SURE_AFTER_SECONDS = 900.0
 """When a batch that the server's list does not show was never made: long after the request for it timed out."""
+_OTHERS_SECONDS = 20.0
+"""For an answer of a server that the settings no longer name: no run may wait long for it."""
 _TOO_MANY_TOKENS = "token_limit_exceeded"
 """OpenAI's code for a batch that finds no room beside those that are out."""
 
@@ -110,8 +112,11 @@ def _server_of(project: Project, one: OpenBatch) -> Describer:
     if settings.kind == "endpoint" and one.server == (settings.preset, address(settings), settings.key_env):
         return settings
     return Describer.model_validate(
-        {"kind": "endpoint", "preset": one.preset, "model": one.model, "base_url": one.address, "key_env": one.key_env}
-    )
+        {
+            "kind": "endpoint", "preset": one.preset, "model": one.model, "base_url": one.address,
+            "key_env": one.key_env, "timeout_seconds": _OTHERS_SECONDS,
+        }
+    )  # fmt: skip
 
 
 def _by_server(project: Project) -> list[tuple[Describer, list[OpenBatch]]]:
@@ -170,9 +175,10 @@ def collect(project: Project, options: RunOptions, this: Stage, subject_of: Subj
                     with batch_records.held(project, f"batch {one.batch}") as is_mine:
                         if is_mine:
                             _settle(project, collector, one, is_own=is_own)
-        except ModelError as error:
+        except ImageragError as error:
             if is_own:
                 raise
+            # Not asked for the others: a server that does not answer would hold up every run for minutes each.
             with project.database.connect() as connection:
                 for one in batches:
                     batch_records.say(connection, one.batch, str(error))
@@ -185,15 +191,10 @@ def collect(project: Project, options: RunOptions, this: Stage, subject_of: Subj
 
 def _settle(project: Project, collector: _Collector, one: OpenBatch, *, is_own: bool) -> None:
     """Bring a batch as far as it is. What is wrong with one of other settings is its own affair, and said of it."""
+    collector.settle(one)
     said = ""
-    try:
-        collector.settle(one)
-    except ImageragError as error:
-        if is_own:
-            raise
-        said = str(error)
     if not is_own:
-        said = said or " ".join(str(error) for error in collector.troubles)
+        said = " ".join(str(error) for error in collector.troubles)
         collector.troubles.clear()
     with project.database.connect() as connection:
         batch_records.say(connection, one.batch, said)

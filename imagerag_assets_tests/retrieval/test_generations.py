@@ -99,7 +99,7 @@ def test_a_renamed_file_has_its_new_name_and_metadata_at_once_while_model_work_w
     assert {key: row for key, row in after.items() if key != moved} == {
         key: row for key, row in before.items() if key != moved
     }
-    found = search(shop, Query("part 4000"), method="text")
+    found = search(shop, Query("4000"), method="text")
     assert [one.uri for one in found] == ["renamed.png"]
     assert pgvector_index.run(project, RunOptions()).worked == 0
 
