@@ -181,8 +181,10 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
         with opened.database.connect() as connection:
             version = dg.DataVersion(runs_stage.data_version(connection))
             if not metrics_table(connection):
-                context.log.info("eval_report: nothing to report, no collection has a benchmark")
-                return dg.MaterializeResult(data_version=version, metadata={"report": "No collection has a benchmark."})
+                context.log.info("eval_report: nothing to report, nothing is measured of what is live")
+                return dg.MaterializeResult(
+                    data_version=version, metadata={"report": "Nothing is measured of what is live."}
+                )
             folder = opened.settings.data_path / "reports"
             before = set(folder.glob("*.html"))
             page = write_report(connection, folder)

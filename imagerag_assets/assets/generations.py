@@ -14,6 +14,8 @@ from imagerag_assets.assets.evaluation import retrieval_runs
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.evaluation import gate
+from imagerag_assets.evaluation.benchmarks import ALL
+from imagerag_assets.evaluation.current import report_what_is_live
 from imagerag_assets.retrieval import generations, switching
 from imagerag_assets.stages import retrieval_runs as runs_stage
 
@@ -44,6 +46,7 @@ def candidate_comparison(context: dg.AssetExecutionContext, project: ProjectReso
         changes = {
             f"{one.method}_{one.comparison.metric}_change": float(one.comparison.difference)
             for one in decision.findings
+            if one.benchmark == ALL
         }
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
@@ -73,9 +76,13 @@ def live_generation(context: dg.AssetExecutionContext, project: ProjectResource)
         with opened.database.connect() as connection:
             switching.lock(connection)
             decision = gate.decide(connection, opened)
-            if decision is not None and decision.action == "promote":
+            promoted = decision is not None and decision.action == "promote"
+            if decision is not None and promoted:
                 generations.promote(connection, decision.candidate)
                 context.log.info(f"live_generation: generation {decision.candidate.number} is live")
+        # The report of this run is about the one that was live until now.
+        page = report_what_is_live(opened) if promoted else None
+        with opened.database.connect() as connection:
             live = generations.live(connection)
             return dg.MaterializeResult(
                 data_version=dg.DataVersion(str(live.number)),
@@ -84,6 +91,7 @@ def live_generation(context: dg.AssetExecutionContext, project: ProjectResource)
                     "said by the gate": decision.reason if decision else "There is no candidate.",
                     "parameters": dg.MetadataValue.json(live.parameters),
                     "generations": _listed(connection),
+                    **({"report": dg.MetadataValue.path(str(page))} if page else {}),
                 },
             )
 

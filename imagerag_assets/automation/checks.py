@@ -18,6 +18,8 @@ _INNER = {"description_confidence": ("description_confidence", "description_judg
 _BUDGETED = ("vlm_descriptions", "description_confidence")
 _MOST_FLAGGED = 0.1
 _SHOWN = 20
+STATE = "state"
+"""Metadata of a check that may fail for several reasons: which it is. Another one is news to whoever is alerted."""
 
 
 def failure_check(stage: str) -> dg.AssetChecksDefinition:
@@ -183,7 +185,8 @@ def candidate_is_no_worse(project: ProjectResource) -> dg.AssetCheckResult:
         description=decision.reason,
         metadata={
             "candidate": decision.candidate.number,
-            "live": decision.live.number,
+            "live": decision.live.number if decision.live else "none",
+            STATE: f"generation {decision.candidate.number}: {decision.action}",
             "comparison": dg.MetadataValue.md(gate.decision_markdown(decision)),
         },
     )

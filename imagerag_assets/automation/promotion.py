@@ -5,6 +5,7 @@ from pydantic import Field
 
 from imagerag_assets.assets.common import ProjectResource, clear_failure
 from imagerag_assets.errors import GenerationError
+from imagerag_assets.evaluation.current import report_what_is_live
 from imagerag_assets.retrieval import generations, switching
 
 
@@ -16,14 +17,17 @@ class PromotionConfig(dg.Config):
 
 @dg.op(description="Makes the generation live in one transaction, whatever the gate says of it.")
 def promote_generation(context: dg.OpExecutionContext, config: PromotionConfig, project: ProjectResource) -> None:
-    with clear_failure(), project.open().database.connect() as connection:
-        number = config.generation
-        if not number:
-            candidate = generations.find_candidate(connection)
-            if candidate is None:
-                raise GenerationError("There is no candidate to promote. imagerag generations list shows all.")
-            number = candidate.number
-        switching.promote_by_hand(connection, number)
+    with clear_failure():
+        opened = project.open()
+        with opened.database.connect() as connection:
+            number = config.generation
+            if not number:
+                candidate = generations.find_candidate(connection)
+                if candidate is None:
+                    raise GenerationError("There is no candidate to promote. imagerag generations list shows all.")
+                number = candidate.number
+            switching.promote_by_hand(connection, number)
+        report_what_is_live(opened)
     context.log.info(f"promote_candidate: generation {number} is live")
     context.add_output_metadata({"generation": number})
 

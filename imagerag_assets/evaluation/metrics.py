@@ -1,8 +1,9 @@
-"""What dbt measured, read back: as rows, as Markdown, and as a small chart. No metric is computed here."""
+"""What dbt measured, read back: as rows, as changes, as Markdown, and as a small chart. No metric is computed here."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
@@ -32,17 +33,21 @@ def read(connection: Connection, query: LiteralString, *values: object, **named:
 
 
 def count_unmeasured(connection: Connection) -> int:
-    """How many evaluations dbt could measure and has not. Where nothing is judged, there is nothing to measure."""
+    """How many evaluations dbt could measure and has not.
+
+    Where nothing is judged of what was asked, there is nothing to measure: not before the first mark, and never again
+    where all its queries have left the benchmark since.
+    """
     (built,) = one_row(connection.execute("select to_regclass('imagerag_eval.eval_metrics') is not null"))
     query = """
         with judged as materialized (
-            select distinct benchmark
+            select distinct benchmark, query_id
             from judgements j join benchmarks b using (benchmark) join benchmark_queries q using (benchmark, query_id)
             where j.group_id is not null and j.score >= b.relevant_from and q.split = any(%s)
         )
         select count(*) from evaluations e
         where exists (
-            select from query_latencies l join judged using (benchmark) where l.evaluation = e.evaluation)
+            select from query_latencies l join judged using (benchmark, query_id) where l.evaluation = e.evaluation)
     """
     if built:
         # An emptied database counts from 1 again, so the number alone tells nothing.
@@ -56,7 +61,8 @@ def count_unmeasured(connection: Connection) -> int:
 def newest_evaluations(connection: Connection) -> list[Row]:
     """Find the newest measured evaluation of what is live, and the one before it: evaluation, generation, evaluated_at.
 
-    Evaluations of candidates that never went live are none of them: they are the gate's.
+    Evaluations of candidates that never went live are none of them: they are the gate's. Nor is the newest one that of
+    which no query is asked any more: it is history, of a benchmark that is gone.
     """
     there = connection.execute("select to_regclass('imagerag_eval.eval_metrics')").fetchone()
     if there is None or there[0] is None:
@@ -69,13 +75,80 @@ def newest_evaluations(connection: Connection) -> list[Row]:
             from imagerag_eval.eval_metrics m join generations g using (generation)
             where g.status = 'live' or g.live_at is not null
         ), newest as (
-            select * from measured where live order by evaluated_at desc, evaluation desc limit 1
+            select * from measured
+            where live and exists (
+                select from query_latencies a join benchmark_queries q using (benchmark, query_id)
+                where a.evaluation = measured.evaluation and q.split = any(%s))
+            order by evaluated_at desc, evaluation desc limit 1
         )
         select m.evaluation, m.generation, m.evaluated_at
         from measured m join newest n on (m.evaluated_at, m.evaluation) <= (n.evaluated_at, n.evaluation)
         order by m.evaluated_at desc, m.evaluation desc limit 2
         """,
+        list(REPORTED),
     )
+
+
+def changes_of_means(connection: Connection, evaluation: int, previous: int) -> dict[tuple[str, str], Row]:
+    """By (benchmark, method), "all" too: how far the means moved since an earlier evaluation.
+
+    precision_at_5, recall_at_10, ndcg_at_10 and mrr, over the `compared` of the `queries`: those that were asked then
+    and judged alike. None where there is none: a mean over other queries, or by other judgements, says nothing of it.
+    """
+    rows = read(
+        connection,
+        """
+        select case when grouping(n.benchmark) = 1 then %s else n.benchmark end as benchmark, n.method,
+               count(*) as queries, count(o.query_id) as compared,
+               avg(n.precision_at_5 - o.precision_at_5) as precision_at_5,
+               avg(n.recall_at_10 - o.recall_at_10) as recall_at_10,
+               avg(n.ndcg_at_10 - o.ndcg_at_10) as ndcg_at_10,
+               avg(n.reciprocal_rank - o.reciprocal_rank) as mrr
+        from imagerag_eval.query_metrics n
+        left join imagerag_eval.query_metrics o
+            on (o.benchmark, o.method, o.query_id, o.judged_as) = (n.benchmark, n.method, n.query_id, n.judged_as)
+           and o.evaluation = %s
+        where n.evaluation = %s
+        group by grouping sets ((n.method), (n.method, n.benchmark))
+        """,
+        ALL,
+        previous,
+        evaluation,
+    )
+    return {(row["benchmark"], row["method"]): row for row in rows}
+
+
+def changes_of_queries(connection: Connection, evaluation: int, previous: int) -> list[Row]:
+    """benchmark, query_id, method, `before` and `now` (nDCG@10) of the queries that both judged alike, worst first."""
+    return read(
+        connection,
+        """
+        select n.benchmark, n.query_id, n.method, o.ndcg_at_10 as before, n.ndcg_at_10 as now
+        from imagerag_eval.query_metrics n
+        join imagerag_eval.query_metrics o using (benchmark, method, query_id, judged_as)
+        where n.evaluation = %s and o.evaluation = %s
+        order by n.ndcg_at_10 - o.ndcg_at_10, n.benchmark, n.query_id, n.method
+        """,
+        evaluation,
+        previous,
+    )
+
+
+def comparability(changes: Mapping[tuple[str, str], Row], previous: int) -> str:
+    """Say which benchmarks cannot be compared with the earlier evaluation, or only in part. Empty where all can."""
+    counts = {
+        benchmark: (row["compared"], row["queries"]) for (benchmark, _), row in changes.items() if benchmark != ALL
+    }
+    told = [
+        f"{name}: none of its {queries} queries was asked and judged alike"
+        if not compared
+        else f"{name}: {compared} of {queries} queries compare, the others are new or judged otherwise since"
+        for name, (compared, queries) in sorted(counts.items())
+        if compared < queries
+    ]
+    if told and not any(compared for compared, _ in counts.values()):
+        return f"Nothing can be compared with evaluation {previous}: the benchmarks have changed since."
+    return f"Compared with evaluation {previous}: {'; '.join(told)}." if told else ""
 
 
 def metrics_table(

@@ -32,6 +32,8 @@ from imagerag_assets.settings import Limits
 STAGE = "retrieval_runs"
 DEPTH = 20
 """Results kept per query and method: twice what the deepest metric reads."""
+METRICS_VERSION = 2
+"""Of what dbt keeps of an evaluation: raise it when that changes, and what is live is measured anew."""
 _ATTEMPTS = 3
 """Measurements begun before giving up on an index that changes under every one."""
 
@@ -159,6 +161,7 @@ def evaluation_fingerprint(connection: Connection, project: Project, generation:
         benchmarks=_benchmarks(connection, generation),
         methods=METHODS,
         search=SEARCH_VERSION,
+        metrics=METRICS_VERSION,
         settings=project.settings.index.model_dump(),
         evidence=fusion.parameters(),
     )

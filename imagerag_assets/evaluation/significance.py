@@ -75,7 +75,11 @@ class Comparison:
 def compare(
     connection: Connection, before: Side, after: Side, metrics: Sequence[GateMetric] = METRICS, benchmark: str = ALL
 ) -> list[Comparison]:
-    """Compare two sides metric by metric, over one benchmark or all; nothing where no query was asked of both."""
+    """Compare two sides metric by metric, over one benchmark or all.
+
+    Only queries that both were asked and that were judged alike then: a number by other judgements is another metric.
+    Nothing where there is none; one evaluation is always judged like itself.
+    """
     columns = sql.SQL(", ").join(
         sql.Identifier(alias, metric) for metric in metrics for alias in ("before", "after")
     )  # fmt: skip
@@ -85,6 +89,7 @@ def compare(
             from imagerag_eval.query_metrics before
             join imagerag_eval.query_metrics after using (benchmark, query_id)
             where (before.evaluation, before.method) = (%s, %s) and (after.evaluation, after.method) = (%s, %s)
+              and (before.judged_as = after.judged_as or before.evaluation = after.evaluation)
               and (benchmark = %s or %s)
             order by benchmark, query_id
         """).format(columns=columns),

@@ -7,6 +7,7 @@ rows are kept current is `index`'s; what a person decides is `switching`'s.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 3
 """Of the tables in generation.sql: raise it when they change, and a new generation is built."""
 
+
+_HAS_TABLES = "to_regclass(format('imagerag_generation_%%s.images', generation)) is not null"
+"""One whose tables were dropped by hand can neither be searched nor filled: it is as good as dropped."""
 
 _DEFINING = ("image_model", "text_model", "image_dimension", "text_dimension", "m", "ef_construction")
 """The parameters that make a generation another one."""
@@ -59,7 +63,7 @@ def generation_fingerprint(parameters: dict[str, Any]) -> str:
 
 def find(connection: Connection, current: str) -> Generation | None:
     """The generation of that fingerprint, if it was ever begun and is not dropped."""
-    return _one(connection, "status <> 'dropped' and fingerprint = %s", current)
+    return _one(connection, f"status <> 'dropped' and fingerprint = %s and {_HAS_TABLES}", current)
 
 
 def numbered(connection: Connection, number: int) -> Generation | None:
@@ -79,12 +83,28 @@ def live(connection: Connection) -> Generation:
 
 def find_live(connection: Connection) -> Generation | None:
     """The generation that search reads, None before the first."""
-    return _one(connection, "status = %s", "live")
+    return _one(connection, f"status = %s and {_HAS_TABLES}", "live")
 
 
 def find_candidate(connection: Connection) -> Generation | None:
     """The generation that waits beside the live one, None when there is none or when it has not all images yet."""
-    return _one(connection, "status = %s", "candidate")
+    return _one(connection, f"status = %s and {_HAS_TABLES}", "candidate")
+
+
+def find_building(connection: Connection) -> Generation | None:
+    """The generation that becomes a candidate when it is whole, None when there is none."""
+    return _one(connection, f"status = %s and {_HAS_TABLES}", "building")
+
+
+def find_last_live(connection: Connection) -> Generation | None:
+    """The generation that was live before this one and is still there: what a rollback goes back to."""
+    condition = f"status = any(%s) and live_at is not null and {_HAS_TABLES} order by live_at desc, generation desc"
+    return _one(connection, condition, ["retired", "candidate", "building"])
+
+
+def has_tables(connection: Connection, generation: Generation) -> bool:
+    """Whether its tables are there at all."""
+    return _one(connection, f"generation = %s and {_HAS_TABLES}", generation.number) is not None
 
 
 def is_readable(generation: Generation) -> bool:
@@ -95,11 +115,13 @@ def is_readable(generation: Generation) -> bool:
 def project_of(project: Project, generation: Generation) -> Project:
     """The project with the models that the generation was built with: `project` itself where they are the same.
 
-    Nothing is loaded. Raises `ModelError` when a model is not there any more, or is another one by now.
+    Nothing is loaded. Raises `ModelError` when a model is not there any more, or is another one by now; whether those
+    of the settings are there is no matter.
     """
     built_with = (generation.parameters["image_model"], generation.parameters["text_model"])
-    if _identities(project) == built_with:
-        return project
+    with suppress(ModelError):
+        if _identities(project) == built_with:
+            return project
     models = generation.parameters.get("models")
     reason = "it does not know their names, being built by an earlier version"
     if models is not None:
@@ -115,6 +137,15 @@ def project_of(project: Project, generation: Generation) -> Project:
         f"are not to be had: {reason} Put them back, or materialize the graph to build a generation with the "
         "settings' models."
     )
+
+
+def lost_models(project: Project, generation: Generation) -> str:
+    """Why the generation cannot be searched, its models not being there any more; empty where they are."""
+    try:
+        project_of(project, generation)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def _identities(project: Project) -> tuple[str, str]:
@@ -194,6 +225,16 @@ def remember_models(connection: Connection, generation: Generation, models: dict
         )
 
 
+def forget_lost(connection: Connection) -> None:
+    """What has no tables any more is dropped, whoever dropped them: it may be built anew."""
+    lost = connection.execute(
+        f"update generations set status = 'dropped' where status <> 'dropped' and not ({_HAS_TABLES}) "  # noqa: S608
+        "returning generation",
+        (),
+    ).fetchall()
+    connection.execute("delete from leg_calibrations where generation = any(%s)", ([row[0] for row in lost],))
+
+
 def drop_retired(connection: Connection, keep_days: float) -> list[int]:
     """Drop what was retired more than so many days ago; never the newest that was live: a rollback needs it.
 
@@ -207,13 +248,13 @@ def drop_retired(connection: Connection, keep_days: float) -> list[int]:
         (keep_days * 86_400,),
     ).fetchall()
     for gone in (Generation(*row) for row in rows):
-        connection.execute(sql.SQL("drop schema {} cascade").format(gone.schema))
+        connection.execute(sql.SQL("drop schema if exists {} cascade").format(gone.schema))
         connection.execute("delete from leg_calibrations where generation = %s", (gone.number,))
         connection.execute("update generations set status = 'dropped' where generation = %s", (gone.number,))
     return [row[0] for row in rows]
 
 
-def _one(connection: Connection, condition: str, value: str | int) -> Generation | None:
+def _one(connection: Connection, condition: str, value: str | int | list[str]) -> Generation | None:
     row = connection.execute(
         f"select generation, fingerprint, status, parameters, held from generations where {condition}",  # noqa: S608
         (value,),

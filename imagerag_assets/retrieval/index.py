@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -18,31 +18,46 @@ from imagerag_assets.retrieval.trust import DESCRIBED_DIGEST
 DESCRIPTION_WEIGHT = 0.5
 """What a term of the description counts beside one that stands in the image. Descriptions repeat the obvious."""
 
+
+def _facts(among: LiteralString) -> LiteralString:
+    """What is known without any model of the images whose files fulfil a condition: where they are, whose duplicates.
+
+    `own` and `canonical` are what `metadata` and `group_id` were made from.
+    """
+    return f"""
+        select r.collection, r.content, r.uris, r.metadata as own, d.canonical,
+               coalesce(d.canonical, r.content) as group_id,
+               jsonb_strip_nulls(jsonb_build_object('format', c.format, 'date', t.taken)) || c.exif || r.metadata
+                   as metadata
+        from (
+            select collection, content, array_agg(uri order by uri) as uris,
+                   (array_agg(metadata order by uri))[1] as metadata
+            from raw_images where removed_at is null and {among} group by collection, content) r
+        join contents c using (content)
+        -- EXIF writes 2024:05:03 10:20:30; as 2024-05-03T10:20:30 it sorts and compares as text.
+        cross join lateral (
+            select replace(left(taken, 10), ':', '-') || 'T' || substr(taken, 12, 8) as taken
+            from (values (coalesce(c.exif ->> 'DateTimeOriginal', c.exif ->> 'DateTime'))) v (taken)
+            where taken ~ '^\\d{{4}}:\\d\\d:\\d\\d \\d\\d:\\d\\d:\\d\\d'
+            union all select null limit 1) t
+        left join deduped_set d using (content)
+    """  # noqa: S608
+
+
 # One row per image that has vectors of the current model, with a digest of what it is made from. What a flagged
 # description counts is among that, in steps of a tenth; its confidence itself is brought up to date in place.
 _READY = f"""
-    select r.collection, r.content, coalesce(d.canonical, r.content) as group_id, r.uris, c.width, c.height,
+    select r.collection, r.content, r.group_id, r.uris, c.width, c.height,
            coalesce(concat_ws(E'\\n', v.general, array_to_string(v.key_elements, ', ')), '') as description,
            coalesce(v.category, '') as category, coalesce(v.tags, '{{}}') as tags, coalesce(o.text, '') as ocr,
-           jsonb_strip_nulls(jsonb_build_object('format', c.format, 'date', t.taken)) || c.exif || r.metadata
-               as metadata,
+           r.metadata,
            hashtext(r.content) as sample, e.embedding, b.confidence, w.trust, v.content is not null as described,
-           md5(concat_ws('|', r.uris::text, r.metadata::text, d.canonical, c.fingerprint, o.fingerprint, v.fingerprint,
+           md5(concat_ws('|', r.uris::text, r.own::text, r.canonical, c.fingerprint, o.fingerprint, v.fingerprint,
                          v.context, v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
                          %(clip)s::text, w.trust)) as digest
-    from (
-        select collection, content, array_agg(uri order by uri) as uris,
-               (array_agg(metadata order by uri))[1] as metadata
-        from raw_images where removed_at is null group by collection, content) r
+    from ({_facts("true")}) r
     join contents c using (content)
-    -- EXIF writes 2024:05:03 10:20:30; as 2024-05-03T10:20:30 it sorts and compares as text.
-    cross join lateral (
-        select replace(left(taken, 10), ':', '-') || 'T' || substr(taken, 12, 8) as taken
-        from (values (coalesce(c.exif ->> 'DateTimeOriginal', c.exif ->> 'DateTime'))) v (taken)
-        where taken ~ '^\\d{{4}}:\\d\\d:\\d\\d \\d\\d:\\d\\d:\\d\\d'
-        union all select null limit 1) t
     join unnest(%(names)s::text[], %(contexts)s::text[]) as k (collection, context) using (collection)
-    left join deduped_set d using (content)
     left join ocr_text o on o.content = r.content and o.fingerprint = %(ocr)s
     left join vlm_descriptions v
         on v.content = r.content and v.context = k.context and v.fingerprint = %(descriptions)s
@@ -104,6 +119,7 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
     connection.execute(_DESIRED, parameters)
     images = generation.table("images")
     connection.execute(sql.SQL(_POORER).format(images))
+    moved = _follow(connection, images)
     counts = _count(connection, images)
     if counts.new or counts.updated or counts.removed:
         _collect_stale_terms(connection, generation)
@@ -114,7 +130,7 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
         _refresh_terms(connection, generation)
     _refresh_confidences(connection, images)
     connection.execute("drop table desired")
-    return counts
+    return replace(counts, updated=counts.updated + moved, unchanged=counts.unchanged - moved)
 
 
 def counts(connection: Connection, generation: Generation | None, parameters: dict[str, Any]) -> list[Counts]:
@@ -216,6 +232,33 @@ def _count(connection: Connection, images: sql.Identifier) -> Difference:
         )
     )
     return Difference(*map(int, row))
+
+
+def _follow(connection: Connection, images: sql.Identifier) -> int:
+    """Bring where an image is and what its file says up to date, though a model is still to come to it.
+
+    A description may take days: meanwhile a renamed file must not be found under its old name. How many were behind.
+    """
+    kept = connection.execute(
+        sql.SQL(
+            "create temporary table kept on commit drop as select collection, content from {images} i "
+            "where not exists (select from desired d where d.collection = i.collection and d.content = i.content)"
+        ).format(images=images)
+    ).rowcount
+    moved = 0
+    if kept:
+        moved = connection.execute(
+            sql.SQL("""
+            update {images} i
+            set uris = f.uris, metadata = f.metadata, group_id = f.group_id,
+                digest = md5(concat_ws('|', i.digest, f.uris::text, f.metadata::text, f.group_id))
+            from ({facts}) f
+            where f.collection = i.collection and f.content = i.content
+              and (f.uris, f.metadata, f.group_id) is distinct from (i.uris, i.metadata, i.group_id)
+        """).format(images=images, facts=sql.SQL(_facts("(collection, content) in (table kept)")))
+        ).rowcount
+    connection.execute("drop table kept")
+    return moved
 
 
 def _collect_stale_terms(connection: Connection, generation: Generation) -> None:

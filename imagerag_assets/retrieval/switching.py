@@ -11,17 +11,20 @@ from imagerag_assets.retrieval.generations import Generation
 def promote_by_hand(connection: Connection, number: int) -> Generation:
     """Make that generation live, in the caller's transaction, and hold back the one that was: a person decided.
 
+    Where none is live, its tables lost, there is none to hold back.
+
     A retired one comes back as it was, without what has changed since; the next run of pgvector_index brings it up to
     date. Raises `GenerationError` for one that is unknown, live already, dropped, was never whole, or cannot be
     searched by this version.
     """
-    live = _locked_live(connection)
+    lock(connection)
+    live = generations.find_live(connection)
     chosen = generations.numbered(connection, number)
     if chosen is None:
         raise GenerationError(f"There is no generation {number}. imagerag generations list shows all.")
-    if chosen.status == "live":
+    if live is not None and number == live.number:
         raise GenerationError(f"Generation {number} is live already.")
-    if chosen.status == "dropped":
+    if chosen.status == "dropped" or not generations.has_tables(connection, chosen):
         raise GenerationError(
             f"Generation {number} was dropped. Set its models and parameters in the settings and materialize the "
             "graph to build it anew."
@@ -30,16 +33,18 @@ def promote_by_hand(connection: Connection, number: int) -> Generation:
         raise GenerationError(
             f"Generation {number} was built by another version of Imagerag, and this one cannot search it."
         )
-    if not _was_live(connection, number) and (missing := index.missing_images(connection, chosen, live)):
+    missing = index.missing_images(connection, chosen, live) if live and not _was_live(connection, number) else 0
+    if missing:
         raise GenerationError(
             f"Generation {number} is not whole yet: {missing} images of the live index are not in it, or not "
             "described. Materialize the graph first; failed images are told by its checks."
         )
     generations.promote(connection, chosen)
-    connection.execute(
-        "update generations set held = %s where generation = %s",
-        (f"A person put generation {number} in its place.", live.number),
-    )
+    if live is not None:
+        connection.execute(
+            "update generations set held = %s where generation = %s",
+            (f"A person put generation {number} in its place.", live.number),
+        )
     return chosen
 
 
@@ -48,20 +53,11 @@ def roll_back(connection: Connection) -> Generation:
 
     Raises `GenerationError` when there is none.
     """
-    live = _locked_live(connection)
-    row = connection.execute(
-        "select generation from generations where status in ('retired', 'candidate', 'building') "
-        "and live_at is not null order by live_at desc, generation desc limit 1"
-    ).fetchone()
-    if row is None:
-        raise GenerationError(f"There is nothing to go back to: before generation {live.number} no other was live.")
-    return promote_by_hand(connection, int(row[0]))
-
-
-def _locked_live(connection: Connection) -> Generation:
-    """The live generation, which stays so until this transaction ends."""
     lock(connection)
-    return generations.live(connection)
+    before = generations.find_last_live(connection)
+    if before is None:
+        raise GenerationError("There is nothing to go back to: no other generation was ever live, or is still there.")
+    return promote_by_hand(connection, before.number)
 
 
 def lock(connection: Connection) -> None:

@@ -265,7 +265,13 @@ def _print_metrics(project: Project) -> None:
 
     with project.database.connect() as connection:
         rows = metrics_table(connection)
-    table = Table(title="Evaluation")
+    if not rows:
+        out.print(
+            "Nothing is measured of what is live. Give a collection a benchmark, and: imagerag materialize",
+            soft_wrap=True,
+        )
+        return
+    table = Table(title=f"Evaluation {rows[0]['evaluation']}, of generation {rows[0]['generation']}")
     for name in ("collection", "method", "queries", "P@5", "ceiling", "Recall@10", "MRR", "p50 ms"):
         table.add_column(name, no_wrap=True, justify="left" if name in ("collection", "method") else "right")
     last = None

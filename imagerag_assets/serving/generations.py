@@ -32,16 +32,18 @@ _LIST = """
 
 @app.command(name="list")
 def list_generations(settings: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Show every generation with its models and what became of it, and what the gate says of the candidate."""
-    from imagerag_assets.evaluation.gate import decide
+    """Show every generation with its models and what became of it, and why one waits."""
+    from imagerag_assets.evaluation.gate import why_waiting
     from imagerag_assets.project import open_project
+    from imagerag_assets.retrieval.generations import find_live
 
     project = open_project(settings)
     with project.database.connect() as connection:
         rows = _rows(connection)
-        decision = None if as_json else decide(connection, project)
+        waits, live = why_waiting(connection, project), find_live(connection)
     if as_json:
-        print(json.dumps(rows, default=str, indent=2))
+        told = [row | {"waits": waits if row["status"] in ("candidate", "building") else ""} for row in rows]
+        print(json.dumps(told, default=str, indent=2))
         return
     table = Table("", "status", "image–text model", "text model", "m / ef", "live since", "evaluation", "held back")
     for row in rows:
@@ -56,8 +58,10 @@ def list_generations(settings: SettingsFile = None, as_json: AsJson = False) -> 
             plain(row["held"]),
         )  # fmt: skip
     out.print(table)
-    if decision:
-        out.print(plain(decision.reason), soft_wrap=True)
+    if live is None:
+        out.print("None is live, or its tables are gone: imagerag materialize builds or promotes one.")
+    if waits:
+        out.print(plain(waits), soft_wrap=True)
 
 
 @app.command()
@@ -96,22 +100,28 @@ def compare(before: Number, after: Number, settings: SettingsFile = None, as_jso
 @app.command()
 def promote(number: Number, settings: SettingsFile = None) -> None:
     """Make a generation live, whatever the gate says of it. The one that was live is kept."""
+    from imagerag_assets.evaluation.current import report_what_is_live
     from imagerag_assets.project import open_project
     from imagerag_assets.retrieval.switching import promote_by_hand
 
-    with open_project(settings).database.connect() as connection:
+    project = open_project(settings)
+    with project.database.connect() as connection:
         promote_by_hand(connection, number)
+    report_what_is_live(project)
     out.print(f"Generation {number} is live. {_NEXT}", soft_wrap=True)
 
 
 @app.command()
 def rollback(settings: SettingsFile = None) -> None:
     """Make the generation live again that was live before this one, as it was then."""
+    from imagerag_assets.evaluation.current import report_what_is_live
     from imagerag_assets.project import open_project
     from imagerag_assets.retrieval.switching import roll_back
 
-    with open_project(settings).database.connect() as connection:
+    project = open_project(settings)
+    with project.database.connect() as connection:
         chosen = roll_back(connection)
+    report_what_is_live(project)
     out.print(f"Generation {chosen.number} is live again. {_NEXT}", soft_wrap=True)
 
 

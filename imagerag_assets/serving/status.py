@@ -33,6 +33,12 @@ def status(
     _print_stages(told.stages)
     _print_generations(told)
     _print_times(told, run)
+    for one in told.batches:
+        out.print(
+            f"A batch of {one.images:,} descriptions is out at {plain(one.address)} since {one.since:%Y-%m-%d %H:%M}, "
+            f"{one.usd:.4f} USD at most. {plain(one.says)}".strip(),
+            soft_wrap=True,
+        )
     for stop in told.budget_stops:
         out.print(f"[yellow]{stop.stage} stopped at {stop.at:%Y-%m-%d %H:%M}:[/] {plain(stop.reason)}", soft_wrap=True)
 

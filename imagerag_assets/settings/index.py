@@ -43,7 +43,7 @@ class Gate(Section):
     metrics: dict[GateMetric, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
         default={"precision_at_5": 0.01, "recall_at_10": 0.01, "ndcg_at_10": 0.01}
     )
-    """By how much the mean over all judged queries may fall, by metric."""
+    """By how much the mean over all judged queries may fall, by metric; and that of each benchmark, beyond chance."""
     methods: tuple[Literal["clip", "description", "text", "rrf", "hybrid"], ...] = Field(
         default=("hybrid",), min_length=1
     )

@@ -38,6 +38,8 @@ class OpenBatch:
     fingerprint: str
     preset: str
     model: str
+    address: str
+    key_env: str | None
     requests: int
     state: str
     input_file: str | None
@@ -45,15 +47,63 @@ class OpenBatch:
     created_at: datetime
     changed_at: datetime
 
+    @property
+    def server(self) -> tuple[str, str, str | None]:
+        """Who has it: batches that are equal in this are asked for in one connection."""
+        return self.preset, self.address, self.key_env
 
-def open_batches(connection: Connection, preset: str) -> list[OpenBatch]:
-    """The batches of that preset's server that are not settled, oldest first."""
+
+def open_batches(connection: Connection) -> list[OpenBatch]:
+    """The batches that are not settled, whichever server they were handed in at, oldest first."""
     rows = connection.execute(
-        "select batch, run_id, fingerprint, preset, model, requests, state, input_file, server_batch, created_at, "
-        "changed_at from description_batches where state <> 'ended' and preset = %s order by created_at, batch",
-        (preset,),
+        "select batch, run_id, fingerprint, preset, model, address, key_env, requests, state, input_file, "
+        "server_batch, created_at, changed_at from description_batches where state <> 'ended' "
+        "order by created_at, batch"
     ).fetchall()
     return [OpenBatch(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class BatchOut:
+    """A batch that is out, for people. `says` is what kept the last run from looking at it."""
+
+    batch: str
+    server_batch: str
+    state: str
+    model: str
+    address: str
+    since: datetime
+    images: int
+    usd: Decimal
+    says: str
+
+
+def batches_out(connection: Connection) -> list[BatchOut]:
+    """What is out: how many images, and what is held against the budgets for them."""
+    rows = connection.execute(
+        "select b.batch::text, coalesce(b.server_batch, ''), b.state, b.model, b.address, b.created_at, "
+        "count(i.item), coalesce(sum(i.usd), 0), b.reason "
+        "from description_batches b left join description_batch_items i using (batch) "
+        "where b.state <> 'ended' group by b.batch order by b.created_at, b.batch"
+    ).fetchall()
+    return [BatchOut(*row) for row in rows]
+
+
+def say(connection: Connection, batch: uuid.UUID, reason: str) -> None:
+    """Why an open batch of other settings cannot be looked at; empty where it can."""
+    connection.execute(
+        "update description_batches set reason = %(reason)s "
+        "where batch = %(batch)s and state <> 'ended' and reason <> %(reason)s",
+        {"reason": reason[:2000], "batch": batch},
+    )
+
+
+def open_batch(connection: Connection, name: str) -> OpenBatch:
+    """The open batch of that name, ours or the server's. Raises `ModelError` where there is none."""
+    for one in open_batches(connection):
+        if name in (str(one.batch), one.server_batch):
+            return one
+    raise ModelError(f"No batch {name} is out. `imagerag batches` lists those that are.")
 
 
 def count_waiting(connection: Connection) -> int:
@@ -66,12 +116,7 @@ def forget(connection: Connection, name: str) -> int:
 
     Raises `ModelError` where no open batch goes by that name.
     """
-    found = connection.execute(
-        "select batch from description_batches where state <> 'ended' and %s in (batch::text, server_batch)", (name,)
-    ).fetchall()
-    if not found:
-        raise ModelError(f"No batch {name} is out. `imagerag batches` lists those that are.")
-    return give_up(connection, found[0][0], "forgotten by hand")
+    return give_up(connection, open_batch(connection, name).batch, "forgotten by hand")
 
 
 def give_up(connection: Connection, batch: uuid.UUID, reason: str) -> int:
@@ -120,9 +165,19 @@ def remember(
 ) -> None:
     """Write down what will be asked for, before the server hears of it."""
     connection.execute(
-        "insert into description_batches (batch, run_id, fingerprint, preset, model, address, requests, state) "
-        "values (%s, %s, %s, %s, %s, %s, %s, 'uploading')",
-        (batch, run_id, this.fingerprint, settings.preset, settings.model, address(settings), len(requests)),
+        "insert into description_batches "
+        "(batch, run_id, fingerprint, preset, model, address, key_env, requests, state) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, 'uploading')",
+        (
+            batch,
+            run_id,
+            this.fingerprint,
+            settings.preset,
+            settings.model,
+            address(settings),
+            settings.key_env,
+            len(requests),
+        ),
     )
     rows: list[tuple[Any, ...]] = [
         (batch, number, one.item.item, one.item.collection, this.fingerprint, one.item.inputs, one.usd)

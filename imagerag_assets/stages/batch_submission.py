@@ -49,7 +49,7 @@ def submit(project: Project, options: RunOptions, this: Stage, subject_of: Subje
                 yield Done(_nothing, items=frozenset())
                 return
             if not servers:
-                servers.append(stack.enter_context(serving(project)))
+                servers.append(stack.enter_context(serving(settings)))
                 # Two that look at the same budget at once would spend it twice.
                 stack.enter_context(batch_records.held(project, "submit", wait=True))
                 if budget.limited:

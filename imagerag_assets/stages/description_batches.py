@@ -8,6 +8,10 @@ in the same transaction. So a run that is killed anywhere neither loses nor pays
   that there is none only after a while;
 - out: the server has it; its results can be read as often as one likes.
 
+Whoever sets another describer, or no batches any more, leaves some out. They are collected all the same, from the
+server that has them: what is still wanted is used, what is not is paid for and written off. A server that cannot be
+reached any more, its key gone, keeps no run from its work: the batch says why, until a person cancels or forgets it.
+
 How the server is spoken to is models/describers/batches.py; what a description is and where it goes, vlm_descriptions.
 """
 
@@ -37,11 +41,13 @@ from imagerag_assets.models.describers.batches import (
     ServerBatch,
     UnknownBatchError,
 )
+from imagerag_assets.models.describers.endpoint import address
 from imagerag_assets.models.describers.faults import Fault, final_error
 from imagerag_assets.models.describers.presets import PRESETS
 from imagerag_assets.models.describers.schema import InvalidAnswerError, parse_answer
 from imagerag_assets.models.prices import cost_usd
 from imagerag_assets.project import Project
+from imagerag_assets.settings import Describer
 from imagerag_assets.stages import batch_records
 from imagerag_assets.stages.batch_records import OpenBatch
 from imagerag_assets.stages.common import RunOptions
@@ -49,6 +55,8 @@ from imagerag_assets.stages.own_loop import OwnLoop
 
 _SURE_AFTER_SECONDS = 900.0
 """When a batch that the server's list does not show was never made: long after the request for it timed out."""
+_OTHERS_SECONDS = 20.0
+"""For an answer of a server that the settings no longer name: no run may wait long for it."""
 _TOO_MANY_TOKENS = "token_limit_exceeded"
 """OpenAI's code for a batch that finds no room beside those that are out."""
 
@@ -65,22 +73,59 @@ def come_back(project: Project, seconds: float) -> list[str]:
 
     Asks the server nothing when nothing is out. Raises `ModelError`.
     """
-    settings = project.settings.models.describer
     until = time.monotonic() + seconds
-    with project.database.connect() as connection:
-        batches = batch_records.open_batches(connection, settings.preset) if settings.kind == "endpoint" else []
     found = []
-    if batches:
-        with serving(project) as (loop, service):
-            for one in batches:
-                if time.monotonic() > until:
-                    break
-                if one.state != "out" or one.server_batch is None:
-                    is_ready = batch_records.age(project, one) > _SURE_AFTER_SECONDS
-                else:
-                    is_ready = _is_back(loop, service, one.server_batch)
-                found += [str(one.batch)] if is_ready else []
+    for server, batches in _by_server(project):
+        is_own = server is project.settings.models.describer
+        try:
+            with serving(server) as (loop, service):
+                for one in batches:
+                    if time.monotonic() > until:
+                        return found
+                    if one.state != "out" or one.server_batch is None:
+                        is_ready = batch_records.age(project, one) > _SURE_AFTER_SECONDS
+                    else:
+                        is_ready = _is_back(loop, service, one.server_batch)
+                    found += [str(one.batch)] if is_ready else []
+        except ModelError:
+            if is_own:
+                raise
     return found
+
+
+def cancel(project: Project, name: str) -> None:
+    """Ask a batch's server to stop. What has run by then is paid, and collected by the next run like any other.
+
+    Raises `ModelError` where no open batch goes by that name, or its server cannot be asked.
+    """
+    with project.database.connect() as connection:
+        one = batch_records.open_batch(connection, name)
+    if one.server_batch is None:
+        raise ModelError(f"Nobody knows yet whether the server has the batch {name}: the next run finds out.")
+    with serving(_server_of(project, one)) as (loop, service):
+        loop.run(service.cancel(one.server_batch))
+
+
+def _server_of(project: Project, one: OpenBatch) -> Describer:
+    """The settings' describer where it is that server's, else one that is enough to speak to it."""
+    settings = project.settings.models.describer
+    if settings.kind == "endpoint" and one.server == (settings.preset, address(settings), settings.key_env):
+        return settings
+    return Describer.model_validate(
+        {
+            "kind": "endpoint", "preset": one.preset, "model": one.model, "base_url": one.address,
+            "key_env": one.key_env, "timeout_seconds": _OTHERS_SECONDS,
+        }
+    )  # fmt: skip
+
+
+def _by_server(project: Project) -> list[tuple[Describer, list[OpenBatch]]]:
+    """The open batches by who has them, the settings' own server first."""
+    with project.database.connect() as connection:
+        batches = batch_records.open_batches(connection)
+    groups = {one.server: [other for other in batches if other.server == one.server] for one in batches}
+    found = [(_server_of(project, group[0]), group) for group in groups.values()]
+    return sorted(found, key=lambda pair: pair[0] is not project.settings.models.describer)
 
 
 def _is_back(loop: OwnLoop, service: BatchService, server_batch: str) -> bool:
@@ -92,9 +137,9 @@ def _is_back(loop: OwnLoop, service: BatchService, server_batch: str) -> bool:
 
 
 @contextmanager
-def serving(project: Project) -> Iterator[tuple[OwnLoop, BatchService]]:
-    """The settings' server, and a loop to speak to it on. Raises `ModelError`."""
-    service = BatchService(project.settings.models.describer)
+def serving(server: Describer) -> Iterator[tuple[OwnLoop, BatchService]]:
+    """A server, and a loop to speak to it on. Raises `ModelError`."""
+    service = BatchService(server)
     with OwnLoop() as loop:
         try:
             yield loop, service
@@ -119,19 +164,40 @@ def collect(project: Project, options: RunOptions, this: Stage, subject_of: Subj
     Raises `ModelError` or `StageError` after all that could be saved is, when a batch was refused or its requests
     failed for a reason that a person has to mend; their images are pending again.
     """
+    collected = Collected(StageReport(this.name))
+    troubles: list[ImageragError] = []
+    for server, batches in _by_server(project):
+        is_own = server is project.settings.models.describer
+        try:
+            with serving(server) as (loop, service):
+                collector = _Collector(project, options, this, loop, service, subject_of, done_of, collected)
+                for one in batches:
+                    with batch_records.held(project, f"batch {one.batch}") as is_mine:
+                        if is_mine:
+                            _settle(project, collector, one, is_own=is_own)
+        except ImageragError as error:
+            if is_own:
+                raise
+            # Not asked for the others: a server that does not answer would hold up every run for minutes each.
+            with project.database.connect() as connection:
+                for one in batches:
+                    batch_records.say(connection, one.batch, str(error))
+            continue
+        troubles += collector.troubles if is_own else []
+    if troubles:
+        raise troubles[0]
+    return collected
+
+
+def _settle(project: Project, collector: _Collector, one: OpenBatch, *, is_own: bool) -> None:
+    """Bring a batch as far as it is. What is wrong with one of other settings is its own affair, and said of it."""
+    collector.settle(one)
+    said = ""
+    if not is_own:
+        said = " ".join(str(error) for error in collector.troubles)
+        collector.troubles.clear()
     with project.database.connect() as connection:
-        batches = batch_records.open_batches(connection, project.settings.models.describer.preset)
-    if not batches:
-        return Collected(StageReport(this.name))
-    with serving(project) as (loop, service):
-        collector = _Collector(project, options, this, loop, service, subject_of, done_of)
-        for one in batches:
-            with batch_records.held(project, f"batch {one.batch}") as is_mine:
-                if is_mine:
-                    collector.settle(one)
-    if collector.troubles:
-        raise collector.troubles[0]
-    return collector.collected
+        batch_records.say(connection, one.batch, said)
 
 
 class _Collector:
@@ -146,6 +212,7 @@ class _Collector:
         service: BatchService,
         subject_of: SubjectOf,
         done_of: DoneOf,
+        collected: Collected,
     ) -> None:
         self._project = project
         self._options = options
@@ -154,13 +221,13 @@ class _Collector:
         self._service = service
         self._subject_of = subject_of
         self._done_of = done_of
-        self.collected = Collected(StageReport(this.name))
+        self.collected = collected
         self.troubles: list[ImageragError] = []
 
     def settle(self, batch: OpenBatch) -> None:
         """Bring one batch as far as it is. This run alone holds it, but another may have held it before."""
         with self._project.database.connect() as connection:
-            still_open = batch_records.open_batches(connection, batch.preset)
+            still_open = batch_records.open_batches(connection)
         for one in still_open:
             if one.batch != batch.batch:
                 continue
@@ -196,7 +263,8 @@ class _Collector:
         """A file that the server does not work on: nothing was paid, and its images are pending again."""
         with self._project.database.connect() as connection:
             batch_records.give_up(connection, one.batch, f"refused: {server.code} {server.said}".strip())
-            others_out = any(row.state == "out" for row in batch_records.open_batches(connection, one.preset))
+            others = (row for row in batch_records.open_batches(connection) if row.server == one.server)
+            others_out = any(row.state == "out" for row in others)
         is_full = server.code == _TOO_MANY_TOKENS
         if is_full and others_out:
             self.collected.is_full = True

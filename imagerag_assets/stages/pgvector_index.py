@@ -38,6 +38,9 @@ def run(project: Project, options: RunOptions) -> StageReport:
     """
     started = time.monotonic()
     report = StageReport(STAGE)
+    with project.database.connect() as connection:
+        _lock(connection)
+        generations.forget_lost(connection)
     updated = [_update_live_of_other_models(project, report), _update(project, report)]
     if report.worked or report.removed:
         for generation in filter(None, updated):

@@ -25,6 +25,7 @@ from imagerag_assets.stages import (
     tiles,
     vlm_descriptions,
 )
+from imagerag_assets.stages.batch_records import BatchOut, batches_out
 
 _STAGES = (tiles, ocr_text, vlm_descriptions, description_embeddings, clip_embeddings)
 
@@ -78,6 +79,7 @@ class Status:
     scans: tuple[Scan, ...]
     budget_stops: tuple[BudgetStop, ...]
     evaluation: Evaluation | None
+    batches: tuple[BatchOut, ...]
 
 
 def status(project: Project) -> Status:
@@ -102,7 +104,7 @@ def status(project: Project) -> Status:
         )
         return Status(
             tuple(found), tuple(generation_sizes(connection)), tuple(_scans(connection)), tuple(stops.fetchall()),
-            newest.fetchone(),
+            newest.fetchone(), tuple(batches_out(connection)),
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from imagerag_assets.database.bulk import upsert
@@ -106,12 +107,22 @@ def _fingerprint(project: Project, upstream: str) -> str:
 
 
 def run(project: Project, options: RunOptions) -> StageReport:
-    """Describe what is pending, and keep why the run ended early where a budget was reached.
+    """Save what batches have brought, whoever describes now; then describe what is pending.
+
+    Keeps why the run ended early where a budget was reached.
 
     Raises `ModelError` when the model can describe nothing; no image is marked failed then.
     """
-    runs = {"zero_shot": _run_zero_shot, "endpoint": _run_endpoint, "local": _run_local}
-    report = runs[project.settings.models.describer.kind](project, options)
+    this, subject = stage(project), partial(subject_of, project)
+    came = description_batches.collect(project, options, this, subject, _came(project, this))
+    if project.settings.models.describer.batch:
+        report = batch_submission.submit(project, options, this, subject, is_full=came.is_full)
+    else:
+        runs = {"zero_shot": _run_zero_shot, "endpoint": _run_calls, "local": _run_local}
+        report = runs[project.settings.models.describer.kind](project, options, this)
+    # What came is among the unchanged by now.
+    report.skipped = max(0, report.skipped - came.report.worked)
+    report.add(came.report)
     with project.database.connect() as connection:
         connection.execute("delete from budget_stops where stage = %s", (NAME,))
         if report.stopped:
@@ -129,8 +140,7 @@ def _run_stage(project: Project, options: RunOptions, this: Stage, work: Work, b
     )  # fmt: skip
 
 
-def _run_zero_shot(project: Project, options: RunOptions) -> StageReport:
-    this = stage(project)
+def _run_zero_shot(project: Project, options: RunOptions, this: Stage) -> StageReport:
     describers: list[ZeroShotDescriber] = []
 
     def work(items: Sequence[Item]) -> Done:
@@ -152,25 +162,13 @@ def _run_zero_shot(project: Project, options: RunOptions) -> StageReport:
     return _run_stage(project, options, this, work, project.settings.models.batch_size)
 
 
-def _run_endpoint(project: Project, options: RunOptions) -> StageReport:
-    """Save what batches have brought, whether more are to follow or not; then ask for what is pending."""
-    this = stage(project)
-
-    def subject(item: Item) -> Subject:
-        return subject_of(project, item)
+def _came(project: Project, this: Stage) -> description_batches.DoneOf:
+    """What to save of a batch's result."""
 
     def done(item: Item, reply: Reply, run_id: str) -> Done:
         return _done(project, this, item, reply, [reply.call] if reply.call else [], run_id, _not_watched)
 
-    came = description_batches.collect(project, options, this, subject, done)
-    if project.settings.models.describer.batch:
-        report = batch_submission.submit(project, options, this, subject, is_full=came.is_full)
-    else:
-        report = _run_calls(project, options, this)
-    # What came is among the unchanged by now.
-    report.skipped = max(0, report.skipped - came.report.worked)
-    report.add(came.report)
-    return report
+    return done
 
 
 def _not_watched(_connection: Connection, _collection: str, _cost: Decimal | None) -> None:
@@ -203,9 +201,7 @@ def _run_calls(project: Project, options: RunOptions, this: Stage) -> StageRepor
     return report
 
 
-def _run_local(project: Project, options: RunOptions) -> StageReport:
-    this = stage(project)
-
+def _run_local(project: Project, options: RunOptions, this: Stage) -> StageReport:
     def replies(subjects: Sequence[Subject]) -> Iterator[Reply]:
         return project.local_describer().replies(subjects)
 

@@ -1,4 +1,4 @@
-"""The gate, told as one story with real encoders.
+"""The gate, told as one story with real encoders, in a real Dagster instance: its turns are runs of the whole graph.
 
 A damaged encoder is the first there is; a better one takes its place; a person goes back and forth; the damaged one is
 held back when the settings name it again.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,10 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from imagerag_assets.assets.common import ProjectResource
-from imagerag_assets.assets.generations import candidate_comparison, live_generation
-from imagerag_assets.automation.checks import candidate_is_no_worse
 from imagerag_assets.automation.promotion import promote_candidate
+from imagerag_assets.definitions import build_defs
 from imagerag_assets.evaluation.gate import Decision, decide
-from imagerag_assets.evaluation.metrics import newest_evaluations
+from imagerag_assets.evaluation.metrics import metrics_table
 from imagerag_assets.project import Project, open_project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.search import Query, Result, search
@@ -33,7 +32,7 @@ from imagerag_assets.stages import benchmark_queries, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.status import status
 from imagerag_assets_tests.assets.shop import write_encoder, write_shop
-from imagerag_assets_tests.evaluation.corpus import run_dbt
+from imagerag_assets_tests.evaluation.corpus import compute
 from imagerag_assets_tests.pictures import draw
 from imagerag_assets_tests.stages.graph import run_all
 
@@ -47,6 +46,7 @@ class Shop:
 
     root: Path
     url: str
+    instance: dg.DagsterInstance
 
     def settings(self, image_text: str, **gate: Any) -> Path:
         name = "-".join([Path(image_text).name, *map(str, gate)])
@@ -74,17 +74,30 @@ class Shop:
         reports.append(retrieval_runs.run(project, RunOptions(), "run"))
         changed = sum(report.worked + report.removed for report in reports)
         if changed:
-            done = run_dbt(project.database, self.root / "dbt", "run", "--select", "+eval_metrics")
-            assert done.returncode == 0, done.stdout
+            compute(project.database, self.root / "dbt")
         return changed
 
-    def pass_the_gate(self, settings: Path) -> dg.ExecuteInProcessResult:
-        """The end of the graph: comparison, check, promotion."""
-        return dg.materialize(
-            [candidate_comparison, live_generation, candidate_is_no_worse],
-            resources={"project": ProjectResource(settings_file=str(settings))},
-            raise_on_error=False,
+    def run_graph(self, settings: Path, *assets: str) -> dg.ExecuteInProcessResult:
+        """The whole graph, or some of its assets."""
+        return (
+            build_defs(resources={"project": ProjectResource(settings_file=str(settings))})
+            .resolve_job_def("index_and_evaluate")
+            .execute_in_process(
+                instance=self.instance,
+                raise_on_error=False,
+                asset_selection=[dg.AssetKey(name) for name in assets] or None,
+            )
         )
+
+    def newest_page(self) -> str:
+        pages = (self.root / "data" / "reports").glob("*.html")
+        return max(pages, key=lambda page: page.stat().st_mtime_ns).name
+
+    def measured(self) -> int:
+        """The generation that `imagerag metrics` speaks of."""
+        with self.project(self.root / "bundled.yaml").database.connect() as connection:
+            (generation,) = {int(row["generation"]) for row in metrics_table(connection)}
+        return generation
 
     def command(self, settings: Path, *arguments: str) -> str:
         told = CliRunner().invoke(app, ["generations", *arguments, "--settings", str(settings)])
@@ -123,11 +136,15 @@ class Moment:
     decision: Decision | None = None
     run: dg.ExecuteInProcessResult | None = None
     told: str = ""
+    page: str = ""
+    measured: int = 0
 
     @property
     def metadata(self) -> dict[str, Any]:
         assert self.run is not None
-        (evaluation,) = self.run.get_asset_check_evaluations()
+        (evaluation,) = (
+            one for one in self.run.get_asset_check_evaluations() if one.check_name == "candidate_is_no_worse"
+        )
         return {"passed": evaluation.passed, "description": evaluation.description}
 
 
@@ -144,8 +161,10 @@ def shop(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (root / "words.yaml").write_text(yaml.safe_dump(vocabulary))
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("create database gate")
-    made = Shop(root, server_url.replace("/postgres?", "/gate?"))
-    yield made
+    overrides = {"telemetry": {"enabled": False}}
+    with dg.DagsterInstance.local_temp(str(root), overrides=overrides) as instance:
+        made = Shop(root, server_url.replace("/postgres?", "/gate?"), instance)
+        yield made
     made.project(made.settings("bundled")).database.close()
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database gate with (force)"))
@@ -161,26 +180,28 @@ def story(shop: Shop) -> Story:
     run_all(shop.project(damaged))
     moments["first"] = Moment(shop.statuses(), shop.found(damaged))
 
-    shop.build_and_measure(good)
-    with shop.project(good).database.connect() as connection:
-        headline = str([row["generation"] for row in newest_evaluations(connection)])
-    moments["better one waits"] = Moment(shop.statuses(), shop.found(good), shop.decision(good), told=headline)
     asks = shop.settings("bundled", wait_for_person=True)
-    moments["a person is asked"] = Moment(shop.statuses(), {}, shop.decision(asks), shop.pass_the_gate(asks))
-    moments["a person is asked"] = replace(moments["a person is asked"], statuses=shop.statuses())
-    run = shop.pass_the_gate(good)
-    moments["better one is live"] = Moment(shop.statuses(), shop.found(good), shop.decision(good), run)
+    run = shop.run_graph(asks)
+    moments["a person is asked"] = Moment(shop.statuses(), {}, shop.decision(asks), run)
+    moments["better one waits"] = Moment(
+        shop.statuses(), shop.found(good), shop.decision(good), page=shop.newest_page(), measured=shop.measured()
+    )
+    run = shop.run_graph(good)
+    moments["better one is live"] = Moment(
+        shop.statuses(), shop.found(good), shop.decision(good), run, page=shop.newest_page(), measured=shop.measured()
+    )
 
     answer = shop.command(good, "rollback")
-    moments["rolled back"] = Moment(shop.statuses(), shop.found(good), told=answer)
+    moments["rolled back"] = Moment(
+        shop.statuses(), shop.found(good), told=answer, page=shop.newest_page(), measured=shop.measured()
+    )
     shop.build_and_measure(good)
-    run = shop.pass_the_gate(good)
+    run = shop.run_graph(good, "candidate_comparison", "live_generation")
     moments["the next run"] = Moment(shop.statuses(), shop.found(good), shop.decision(good), run)
     promote_candidate.execute_in_process(resources={"project": ProjectResource(settings_file=str(good))})
     moments["put back by the job"] = Moment(shop.statuses(), shop.found(good))
 
-    shop.build_and_measure(damaged)
-    run = shop.pass_the_gate(damaged)
+    run = shop.run_graph(damaged)
     listed = shop.command(damaged, "list")
     moments["worse one is held back"] = Moment(
         shop.statuses(), shop.found(damaged), shop.decision(damaged), run, listed
@@ -197,12 +218,13 @@ def test_a_candidate_stands_beside_the_live_generation_which_search_reads_with_i
     assert waits.statuses == {1: "live", 2: "candidate"}
     # The settings name the candidate's encoder, and nothing of it is seen.
     assert waits.found == story["first"].found
-    assert waits.told == "[1]"
+    assert (waits.page, waits.measured) == ("evaluation-1.html", 1)
 
 
 def test_a_better_encoder_is_promoted(story: Story) -> None:
     decision, live = story["better one waits"].decision, story["better one is live"]
     assert decision is not None
+    assert decision.live is not None
     assert (decision.action, decision.live.number, decision.candidate.number) == ("promote", 1, 2)
     recall = next(one.comparison for one in decision.findings if one.comparison.metric == "recall_at_10")
     assert (recall.queries, recall.verdict) == (20, "better")
@@ -222,6 +244,12 @@ def test_a_candidate_that_passes_waits_where_a_person_is_to_be_asked(story: Stor
     assert asked.run is not None
     assert asked.run.success
     assert asked.statuses == {1: "live", 2: "candidate"}
+
+
+def test_the_report_and_the_metrics_speak_of_what_is_live_at_once(story: Story) -> None:
+    live, back = story["better one is live"], story["rolled back"]
+    assert (live.page, live.measured) == ("evaluation-2.html", 2)
+    assert (back.page, back.measured) == ("evaluation-1.html", 1)
 
 
 def test_a_rollback_restores_the_exact_earlier_results(story: Story) -> None:
@@ -253,6 +281,14 @@ def test_a_damaged_encoder_is_held_back_and_the_run_says_why(story: Story) -> No
     assert any(one.fallen and one.comparison.verdict == "worse" for one in held.decision.findings)
     assert held.run is not None
     assert not held.run.success
+    (failed,) = (event for event in held.run.all_events if event.is_step_failure)
+    assert "candidate_is_no_worse" in str(failed.step_key)
+    made = {
+        event.asset_key.to_user_string() for event in held.run.get_asset_materialization_events() if event.asset_key
+    }
+    # All but what follows the check was made, the report of the live one too.
+    assert "live_generation" not in made
+    assert {"pgvector_index", "retrieval_runs", "eval_metrics", "candidate_comparison", "eval_report"} <= made
     assert not held.metadata["passed"]
     for words in ("Generation 1 is held back, generation 2 stays live", "Recall@10 of hybrid fell from", "interval"):
         assert words in held.metadata["description"]

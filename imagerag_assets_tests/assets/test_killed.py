@@ -15,7 +15,7 @@ from imagerag_assets.database.connection import Connection, Database, one_row
 from imagerag_assets.project import open_project
 from imagerag_assets.stages import benchmark_queries, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
-from imagerag_assets_tests.evaluation.corpus import measure
+from imagerag_assets_tests.evaluation.corpus import compute
 from imagerag_assets_tests.pictures import write_pictures
 from imagerag_assets_tests.stages import graph
 from imagerag_assets_tests.stages.test_killed import write_benchmark, write_settings
@@ -50,7 +50,7 @@ def test_a_build_of_dbt_that_is_killed_is_completed_by_the_next_run(
     found = measured(project.database)
     with project.database.connect() as connection:
         connection.execute("drop schema imagerag_eval cascade")
-    measure(project.database, tmp_path / "target")
+    compute(project.database, tmp_path / "target")
     assert found == measured(project.database)
     assert all(found.values())
     project.database.close()

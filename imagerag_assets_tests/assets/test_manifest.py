@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def test_one_of_many_parses_and_all_others_read_a_whole_manifest_meanwhile(tmp_p
         while not parsing.done():
             parse_of(folder)
             looks += 1
+            time.sleep(0.05)
         parsing.result()
     assert looks > 10
     assert parse_of(folder) != first[1]

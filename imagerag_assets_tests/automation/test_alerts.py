@@ -24,6 +24,7 @@ from imagerag_assets.automation.alerts import (
     new_failures,
     send,
 )
+from imagerag_assets.automation.checks import STATE
 
 
 @dataclass
@@ -63,16 +64,19 @@ def thing() -> None:
     pass
 
 
-def checked(*, passes: bool) -> dg.Definitions:
+def checked(*, passes: bool, state: str = "") -> dg.Definitions:
     @dg.asset_check(asset=thing, name="is_good")
     def is_good() -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed=passes, severity=dg.AssetCheckSeverity.WARN)
+        return dg.AssetCheckResult(
+            passed=passes, severity=dg.AssetCheckSeverity.WARN, metadata={STATE: state} if state else {}
+        )
 
     return dg.Definitions(assets=[thing], asset_checks=[is_good])
 
 
-def run_checks(instance: dg.DagsterInstance, *, passes: bool) -> None:
-    checked(passes=passes).resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+def run_checks(instance: dg.DagsterInstance, *, passes: bool, state: str = "") -> None:
+    job = checked(passes=passes, state=state).resolve_implicit_global_asset_job_def()
+    job.execute_in_process(instance=instance)
 
 
 def tick(instance: dg.DagsterInstance, cursor: str | None) -> str | None:
@@ -98,12 +102,21 @@ def test_a_check_that_begins_to_fail_is_told_of_once_and_again_after_it_passed(w
         assert len(webhook.posts) == 2
 
 
+def test_a_check_that_goes_on_failing_for_another_reason_is_told_of_again(webhook: Receiver) -> None:
+    with dg.instance_for_test() as instance:
+        cursor: str | None = '["thing: is_good"]'
+        for state in ("generation 2: hold", "generation 2: hold", "generation 3: hold", "generation 3: measure"):
+            run_checks(instance, passes=False, state=state)
+            cursor = tick(instance, cursor)
+    assert len(webhook.posts) == 3
+
+
 results = st.dictionaries(st.sampled_from("abc"), st.booleans())
 
 
 @given(st.lists(results))
 def test_only_the_step_from_passed_to_failed_is_told_of(ticks: list[dict[str, bool]]) -> None:
-    failing: set[str] = set()
+    failing: dict[str, str] = {}
     known = dict.fromkeys("abc", True)
     for tick_results in ticks:
         newest = [CheckResult(check, passed, "WARN", "run") for check, passed in tick_results.items()]
@@ -111,20 +124,23 @@ def test_only_the_step_from_passed_to_failed_is_told_of(ticks: list[dict[str, bo
         expected = [check for check, passed in tick_results.items() if known[check] and not passed]
         assert [alert.text.split()[3] for alert in alerts] == expected
         known |= tick_results
-        assert failing == {check for check, passed in known.items() if not passed}
+        assert set(failing) == {check for check, passed in known.items() if not passed}
 
 
-def test_a_failed_run_is_told_of_with_the_message_that_a_person_can_act_on(webhook: Receiver) -> None:
+def run_job(instance: dg.DagsterInstance, said: str) -> dg.ExecuteInProcessResult:
+    """A run that fails with that message, or succeeds where there is none; the sensor is told of it."""
+
     @dg.op
     def refuse() -> None:
-        raise dg.Failure("The folder /photos does not exist. Create it.")
+        if said:
+            raise dg.Failure(said)
 
     @dg.job
     def ingest() -> None:
         refuse()
 
-    with dg.instance_for_test() as instance:
-        result = ingest.execute_in_process(instance=instance, raise_on_error=False)
+    result = ingest.execute_in_process(instance=instance, raise_on_error=False)
+    if not result.success:
         context = dg.build_run_status_sensor_context(
             sensor_name="alert_failed_runs",
             dagster_instance=instance,
@@ -132,11 +148,31 @@ def test_a_failed_run_is_told_of_with_the_message_that_a_person_can_act_on(webho
             dagster_event=next(event for event in result.all_events if event.is_run_failure),
         ).for_run_failure()
         alert_failed_runs(context)
+    return result
+
+
+def test_a_failed_run_is_told_of_with_the_message_that_a_person_can_act_on(webhook: Receiver) -> None:
+    with dg.instance_for_test() as instance:
+        result = run_job(instance, "The folder /photos does not exist. Create it.")
 
     (post,) = webhook.posts
     assert post["kind"] == "run"
     assert "refuse: The folder /photos does not exist. Create it." in post["text"]
     assert post["run_id"] == result.run_id
+
+
+def test_runs_that_fail_every_hour_for_one_reason_are_told_of_once_until_it_changes(webhook: Receiver) -> None:
+    with dg.instance_for_test() as instance:
+        for said in (
+            "Generation 2 is held back.",
+            "Generation 2 is held back.",
+            "The disk is full.",
+            "",
+            "The disk is full.",
+        ):
+            run_job(instance, said)
+    told = [post["text"].partition("refuse: ")[2] for post in webhook.posts]
+    assert told == ["Generation 2 is held back.", "The disk is full.", "The disk is full."]
 
 
 def test_without_a_webhook_the_alert_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

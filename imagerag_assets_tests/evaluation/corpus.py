@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +19,18 @@ from imagerag_assets.database.connection import Connection, Database, dbt_enviro
 from imagerag_assets.evaluation.benchmarks import Benchmark, Judgement, Query
 
 DBT_FOLDER = Path(__file__).parents[2] / "dbt_eval"
+PARSED = "partial_parse.msgpack"
 Rankings = Mapping[tuple[str, str, str], Sequence[str]]
 """(benchmark, method, query) → paths, best first."""
 
 
 def run_dbt(database: Database, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run dbt on dbt_eval, with everything that it writes in `target`."""
+    parsed = DBT_FOLDER / "target" / PARSED
+    if parsed.is_file() and not (target / PARSED).exists():
+        # dbt parses again what has changed since, and nothing else: that saves seconds.
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(parsed, target)
     folders = ("--project-dir", str(DBT_FOLDER), "--profiles-dir", str(DBT_FOLDER))
     environment = {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target), "NO_COLOR": "1"}
     return subprocess.run(
@@ -38,6 +45,12 @@ def run_dbt(database: Database, target: Path, *arguments: str) -> subprocess.Com
 def measure(database: Database, target: Path) -> None:
     """Build the models and run the data tests as the product does."""
     done = run_dbt(database, target, "build", "--exclude-resource-type", "unit_test")
+    assert done.returncode == 0, done.stdout
+
+
+def compute(database: Database, target: Path) -> None:
+    """Build the models without the data tests, which take longer than they."""
+    done = run_dbt(database, target, "run", "--select", "+eval_metrics")
     assert done.returncode == 0, done.stdout
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -22,32 +25,30 @@ from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.pictures import write_pictures
 from imagerag_assets_tests.stages.graph import run_all
 
+MakeProject = Callable[..., Project]
+
 
 def silent(_progress: object) -> None:
     pass
 
 
 def write_benchmark(folder: Path) -> Path:
-    """One query by text and one by a picture of the collection itself."""
+    """One query by text and one by a picture of the collection itself; a third is for tuning, and never asked."""
     folder.mkdir()
-    queries = [{"_id": "text", "text": "4005"}, {"_id": "example", "image": "picture-0001.png"}]
+    queries = [
+        {"_id": "text", "text": "4005", "metadata": {"split": "test"}},
+        {"_id": "example", "image": "picture-0001.png", "metadata": {"split": "test"}},
+        {"_id": "tuned", "text": "4002", "metadata": {"split": "train"}},
+    ]
     (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
     (folder / "qrels.tsv").write_text(
-        "query-id\tcorpus-id\tscore\ntext\tpicture-0005.png\t1\nexample\tpicture-0002.png\t1\n"
+        "query-id\tcorpus-id\tscore\ntext\tpicture-0005.png\t1\nexample\tpicture-0002.png\t1\ntuned\tpicture-0002.png\t1\n"
     )
     return folder
 
 
-def test_every_method_answers_every_query_and_an_example_does_not_find_itself(
-    make_project: Callable[..., Project], tmp_path: Path
-) -> None:
-    pictures = write_pictures(tmp_path / "shop", range(6))
-    benchmark = write_benchmark(tmp_path / "benchmark")
-    collections = [{"name": "shop", "source": str(pictures), "benchmark": str(benchmark)}]
-    project = make_project({}, collections=collections)
-    run_all(project)
-    benchmark_queries.run(project)
-
+def test_every_method_answers_every_query_and_an_example_does_not_find_itself(shop: Project, tmp_path: Path) -> None:
+    project = shop
     assert evaluate(project, "first", silent).new == 2 * len(METHODS)
     with project.database.connect() as connection:
         found = connection.execute(
@@ -55,6 +56,7 @@ def test_every_method_answers_every_query_and_an_example_does_not_find_itself(
         ).fetchall()
         timed = connection.execute("select count(*), min(milliseconds) from query_latencies").fetchone()
     ranked = {(query, method): uris for query, method, uris in found}
+    assert {query for query, _ in ranked} == {"text", "example"}
     assert ranked["text", "text"][0] == "picture-0005.png"
     assert "picture-0001.png" not in ranked["example", "clip"]
     assert len(ranked["example", "clip"]) == 5
@@ -65,18 +67,47 @@ def test_every_method_answers_every_query_and_an_example_does_not_find_itself(
     again = evaluate(project, "second", silent)
     assert (again.new, again.skipped) == (0, 2 * len(METHODS))
 
-    (pictures / "picture-0004.png").unlink()
+    (tmp_path / "shop" / "picture-0004.png").unlink()
     run_all(project)
     assert evaluate(project, "third", silent).new == 2 * len(METHODS)
 
 
-@pytest.fixture
-def shop(make_project: Callable[..., Project], tmp_path: Path) -> Project:
-    """A project with an index and a benchmark of two queries, the first by text and the second by example."""
-    pictures = write_pictures(tmp_path / "shop", range(6))
-    collections = [{"name": "shop", "source": str(pictures), "benchmark": str(write_benchmark(tmp_path / "benchmark"))}]
-    project = make_project({}, collections=collections)
+@dataclass(frozen=True)
+class Built:
+    """A project with an index, as a folder and a database that each test copies."""
+
+    root: Path
+    database: str
+
+
+@pytest.fixture(scope="module")
+def built(make_shared_project: Callable[..., Project], tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Six pictures, and a benchmark of two queries, the first by text and the second by example."""
+    root = tmp_path_factory.mktemp("built")
+    write_benchmark(root / "benchmark")
+    collections = [{"name": "shop", "source": str(write_pictures(root / "shop", range(6)))}]
+    project = make_shared_project({}, collections=collections)
     run_all(project)
+    with project.database.connect() as connection:
+        name = connection.info.dbname
+    # A database that someone is connected to cannot be copied.
+    project.database.close()
+    return Built(root, name)
+
+
+@pytest.fixture
+def shop(
+    built: Built, server_url: str, new_database_url: Callable[[], str], make_project: MakeProject, tmp_path: Path
+) -> Project:
+    """Its own copy of what is built, with the benchmark read."""
+    shutil.copytree(built.root, tmp_path, dirs_exist_ok=True)
+    url = new_database_url()
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        for statement in ("drop database {0}", "create database {0} template {1}"):
+            connection.execute(sql.SQL(statement).format(sql.Identifier(str(name)), sql.Identifier(built.database)))
+    collections = [{"name": "shop", "source": str(tmp_path / "shop"), "benchmark": str(tmp_path / "benchmark")}]
+    project = make_project({}, url=url, collections=collections)
     benchmark_queries.run(project)
     return project
 
@@ -176,7 +207,7 @@ def test_the_data_version_is_that_of_the_saved_evaluation(shop: Project) -> None
 
 
 def test_a_benchmark_of_a_collection_that_is_not_in_the_index_is_left_out(
-    make_project: Callable[..., Project], tmp_path: Path
+    make_project: MakeProject, tmp_path: Path
 ) -> None:
     benchmark = write_benchmark(tmp_path / "benchmark")
     collections = [

@@ -163,6 +163,10 @@ class BatchServer:
                 body=self.files[found[1]].decode("utf-8", "replace"), content_type="application/octet-stream"
             )
         for batch in self.batches:
+            if name == f"/batches/{batch.id}/cancel":
+                # One request has run by then.
+                self.end(batch, "cancelled", lambda number, _request: None if number else answer())
+                return Response(body=batch.told())
             if name == f"/batches/{batch.id}":
                 return Response(body=batch.told())
         return Response(404, {"error": {"message": f"No batch found with id {name}.", "type": "e", "code": None}})

@@ -77,6 +77,33 @@ def test_an_image_keeps_its_description_until_another_describer_has_come_to_it(
     assert said == {"a brass part", *(f"number {number}" for number in range(1, 6))}
 
 
+@pytest.mark.parametrize("waits", ["the same describer", "another describer", "the image-text model"])
+def test_a_renamed_file_has_its_new_name_and_metadata_at_once_while_model_work_waits(
+    shop: Project, make_project: MakeProject, tmp_path: Path, waits: str
+) -> None:
+    before = {row[1]: row for row in index_rows(shop)["images"]}
+    models = {"describer": {"kind": "endpoint", "preset": "openai", "model": "gpt-4o"}}
+    project = shop
+    if waits == "another describer":
+        project = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    with shop.database.connect() as connection:
+        table = "clip_embeddings" if "model" in waits else "vlm_descriptions"
+        if project is shop:
+            connection.execute(f"update {table} set fingerprint = 'older'")
+        connection.execute("update raw_images set uri = 'renamed.png', metadata = '{\"price\": 5}' where uri = '0.png'")
+    assert pgvector_index.run(project, RunOptions()).updated == 1
+    after = {row[1]: row for row in index_rows(shop)["images"]}
+    moved = content_of("0.png")
+    assert after[moved][3] == ["renamed.png"]
+    assert [after[moved][at] for at in (2, 4, 5, 8)] == [before[moved][at] for at in (2, 4, 5, 8)]
+    assert {key: row for key, row in after.items() if key != moved} == {
+        key: row for key, row in before.items() if key != moved
+    }
+    found = search(shop, Query("4000"), method="text")
+    assert [one.uri for one in found] == ["renamed.png"]
+    assert pgvector_index.run(project, RunOptions()).worked == 0
+
+
 def test_a_new_model_gets_a_generation_of_its_own_and_the_old_one_stays_as_it_was(
     shop: Project, make_project: MakeProject, tmp_path: Path
 ) -> None:

@@ -1,10 +1,9 @@
-"""A child process that kills itself at one step of the Batch API: python -m … SETTINGS STEP."""
+"""What a child process runs that kills itself at one step of the Batch API."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,12 +37,8 @@ def _dying(real: Callable[..., Any], call: int, after: bool) -> Callable[..., An
     return dying
 
 
-def main(settings: str, step: str) -> None:
+def main(settings: str, step: str, key: str) -> None:
+    os.environ["OPENAI_API_KEY"] = key
     where, name, call, after = STEPS[step]
     setattr(where, name, _dying(getattr(where, name), call, after))
     vlm_descriptions.run(open_project(Path(settings)), RunOptions())
-    print(f"{step}: ended without being killed")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

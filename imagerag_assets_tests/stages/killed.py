@@ -1,10 +1,9 @@
-"""A child process that kills itself in the middle of a stage's transaction: python -m … SETTINGS STAGE."""
+"""What a child process runs that kills itself in the middle of a stage's transaction."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,8 +55,3 @@ def main(settings: str, stage: str) -> None:
         stage_module.run(project, RunOptions())
     else:
         one.run(project, RunOptions())
-    print(f"{stage} ended without being killed")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

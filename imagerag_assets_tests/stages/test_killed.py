@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +15,9 @@ from imagerag_assets.project import Project, open_project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.stages import benchmark_queries, raw_images, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
+from imagerag_assets_tests.children import run_child
 from imagerag_assets_tests.pictures import write_pictures
-from imagerag_assets_tests.stages import graph
+from imagerag_assets_tests.stages import graph, killed
 
 _NAMES = ("raw_images", *(stage.__name__.rsplit(".", 1)[1] for stage in graph.STAGES))
 
@@ -72,11 +71,7 @@ def contents_of(project: Project) -> dict[str, list[Any]]:
 
 def kill(project: Project, settings: Path, stage: str) -> None:
     """Run the stage in a child that dies in the middle of it, and see its sessions end, and with them its claims."""
-    child = subprocess.run(
-        [sys.executable, "-m", "imagerag_assets_tests.stages.killed", str(settings), stage],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert child.returncode == -9, f"{stage}: {child.stdout}{child.stderr}"
+    assert run_child(killed.main, str(settings), stage) == -9, stage
     with project.database.connect() as connection:
         for _ in range(600):
             held = connection.execute(
@@ -106,7 +101,9 @@ def write_settings(file: Path, folder: Path, url: str, benchmark: Path | None = 
         "data_dir": str(file.parent / "data"),
         "database": {"url": url},
         "collections": [collection],
-        "models": {"batch_size": 8},
+        "models": {"batch_size": 4},
+        # Eight images a batch.
+        "ocr": {"workers": 1},
     }
     file.write_text(yaml.safe_dump(values))
     return file
@@ -115,7 +112,8 @@ def write_settings(file: Path, folder: Path, url: str, benchmark: Path | None = 
 def test_killed_in_the_middle_of_each_stage_the_end_is_the_same(
     tmp_path: Path, new_database_url: Callable[[], str]
 ) -> None:
-    folder = write_pictures(tmp_path / "shop", range(20))
+    # More than two batches of every stage.
+    folder = write_pictures(tmp_path / "shop", range(9))
     write_pictures(folder, range(20, 21), size=(1700, 300))
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
 
@@ -123,17 +121,17 @@ def test_killed_in_the_middle_of_each_stage_the_end_is_the_same(
     graph.run_all(whole)
 
     settings = write_settings(tmp_path / "killed.yaml", folder, new_database_url())
-    killed = open_project(settings)
+    again = open_project(settings)
     for name, run in zip(_NAMES, (raw_images.run, *(stage.run for stage in graph.STAGES)), strict=True):
-        kill(killed, settings, name)
-        run(killed, RunOptions())
+        kill(again, settings, name)
+        run(again, RunOptions())
 
-    expected, found = contents_of(whole), contents_of(killed)
+    expected, found = contents_of(whole), contents_of(again)
     for table, rows in expected.items():
         assert rows or table == "stage_failures", f"{table} is empty, so nothing is compared"
         assert found[table] == rows, table
     whole.database.close()
-    killed.database.close()
+    again.database.close()
 
 
 def test_an_evaluation_killed_while_it_is_saved_leaves_no_half_and_the_next_is_whole(
@@ -175,14 +173,14 @@ def evaluated(project: Project) -> dict[str, list[Any]]:
 def test_two_runs_at_once_share_the_work(stage: Any, tmp_path: Path, new_database_url: Callable[[], str]) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    folder = write_pictures(tmp_path / "shop", range(40))
+    folder = write_pictures(tmp_path / "shop", range(16))
     settings = write_settings(tmp_path / "settings.yaml", folder, new_database_url())
     first, second = open_project(settings), open_project(settings)
     raw_images.run(first, RunOptions())
     with ThreadPoolExecutor(2) as threads:
         reports = list(threads.map(lambda project: stage.run(project, RunOptions()), (first, second)))
 
-    assert sum(report.new for report in reports) == 40
+    assert sum(report.new for report in reports) == 16
     assert sum(report.updated for report in reports) == 0
     for project in (first, second):
         project.database.close()

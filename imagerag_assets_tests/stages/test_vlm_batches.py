@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -25,8 +22,12 @@ from imagerag_assets.serving.estimate import estimate
 from imagerag_assets.settings import load_settings
 from imagerag_assets.stages import batch_records, vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
+from imagerag_assets.stages.description_batches import come_back
+from imagerag_assets.stages.status import status
+from imagerag_assets_tests.children import run_child
 from imagerag_assets_tests.models.batch_server import BatchServer
 from imagerag_assets_tests.models.fault_server import GOOD, REFUSAL, Request, Response, answer, fails
+from imagerag_assets_tests.stages import batch_child
 from imagerag_assets_tests.stages.batch_child import STEPS
 from imagerag_assets_tests.stages.described import (
     KEY,
@@ -146,11 +147,7 @@ def test_killed_at_any_step_nothing_is_lost_and_nothing_is_paid_twice(
     if "results" in step or "closed" in step:
         run(project)
         server.finish()
-    child = subprocess.run(
-        [sys.executable, "-m", "imagerag_assets_tests.stages.batch_child", str(settings), step],
-        capture_output=True, text=True, check=False, env={**os.environ, "OPENAI_API_KEY": KEY},
-    )  # fmt: skip
-    assert child.returncode == -9, child.stdout + child.stderr
+    assert run_child(batch_child.main, str(settings), step, KEY) == -9
 
     reports = [run(project)]
     if step == "before the batch is asked for":
@@ -351,6 +348,67 @@ def test_switched_off_what_is_out_is_awaited_and_not_asked_for_at_once(
     assert not [path for _, path in server.calls if "chat" in path]
 
 
+def with_preset(make_project: MakeProject, project: Project, folder: Path, server: BatchServer) -> Project:
+    """The same project after its describer was set to another preset, on a server of its own that needs no key."""
+    models = endpoint(server.url, batch=True, preset="vllm", model="qwen")
+    return make_project({"shop": folder}, url=project.settings.database.url, models=models)
+
+
+def test_what_is_out_when_another_preset_is_set_is_collected_from_its_own_server(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path
+) -> None:
+    folder = write_colours(tmp_path / "shop", 3)
+    project = ready(make_project, folder, server)
+    run(project)
+    with BatchServer().running() as other:
+        changed = with_preset(make_project, project, folder, other)
+        assert run(changed).submitted == 3
+        assert [one.address for one in status(changed).batches] == [server.url, other.url]
+        server.finish()
+        other.finish()
+        assert len(come_back(changed, 10.0)) == 2
+        report = run(changed)
+        assert (report.new, report.submitted) == (3, 0)
+        # Nobody wants the first three any more, but they are paid, and no budget is held for them any longer.
+        assert report.cost_usd == pytest.approx(float(3 * CALL))
+        assert (run(changed).worked, len(other.paid), len(server.paid)) == (0, 3, 3)
+    with project.database.connect() as connection:
+        assert connection.execute("select distinct model from vlm_descriptions").fetchall() == [("qwen",)]
+    assert (waiting(project), status(changed).batches) == (0, ())
+
+
+def test_a_batch_whose_key_is_gone_says_so_and_keeps_no_other_describer_from_its_work(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_colours(tmp_path / "shop", 3)
+    project = ready(make_project, folder, server)
+    run(project)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with BatchServer().running() as other:
+        changed = with_preset(make_project, project, folder, other)
+        assert run(changed).submitted == 3
+        assert come_back(changed, 10.0) == []
+        assert ["OPENAI_API_KEY" in one.says for one in status(changed).batches] == [True, False]
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        run(changed)
+        assert [one.says for one in status(changed).batches] == ["", ""]
+
+
+def test_a_person_cancels_a_batch_and_pays_only_what_has_run(
+    make_project: MakeProject, server: BatchServer, tmp_path: Path
+) -> None:
+    folder = write_colours(tmp_path / "shop", 3)
+    project = ready(make_project, folder, server)
+    run(project)
+    settings = settings_file(project, folder, server, tmp_path)
+    told = CliRunner().invoke(app, ["batches", "--cancel", server.batches[0].id, "--settings", str(settings)])
+    assert told.exit_code == 0, told.output
+    with BatchServer().running() as other:
+        report = run(with_preset(make_project, project, folder, other))
+    assert report.cost_usd == pytest.approx(float(CALL))
+    assert (len(server.paid), [one.address for one in status(project).batches]) == (1, [other.url])
+
+
 CANNOT_BE_HANDED_IN = (
     ("/files", fails(401, f"wrong key {KEY}"), "refuses the key"),
     ("/files", fails(404, "Not found"), "has no Batch API at /files"),
@@ -509,8 +567,8 @@ def test_a_status_that_is_no_end_is_waited_for(make_project: MakeProject, server
     """Completed without any file is not complete: asked for again, it would be paid twice."""
     project = ready(make_project, write_colours(tmp_path / "shop", 2), server)
     run(project)
-    for status in ("paused", "", "completed"):
-        server.batches[0].status = status
+    for told in ("paused", "", "completed"):
+        server.batches[0].status = told
         assert (run(project).submitted, waiting(project)) == (0, 2)
 
 

@@ -3,11 +3,11 @@ with to_measure as (
 ),
 
 runs as (
-    select r.evaluation, r.benchmark, r.method
+    select r.evaluation, r.benchmark, r.method, r.query_id
     from {{ ref('stg_results') }} as r
     inner join to_measure using (evaluation, evaluated_at)
     union
-    select l.evaluation, l.benchmark, l.method
+    select l.evaluation, l.benchmark, l.method, l.query_id
     from {{ source('imagerag', 'query_latencies') }} as l
     inner join to_measure using (evaluation)
 ),
@@ -18,7 +18,8 @@ ideal as (
         benchmark,
         query_id,
         count(*) filter (where relevant)::integer as n_relevant,
-        sum(grade * ln(2) / ln(ideal_rank + 1)) filter (where ideal_rank <= 10) as gain_at_10
+        sum(grade * ln(2) / ln(ideal_rank + 1)) filter (where ideal_rank <= 10) as gain_at_10,
+        min(judged_as) as judged_as
     from (
         select *, row_number() over (partition by benchmark, query_id order by grade desc)::float8 as ideal_rank
         from {{ ref('stg_grades') }}
@@ -28,13 +29,14 @@ ideal as (
     having bool_or(relevant)
 ),
 
--- Every method of the evaluation on every judged query, so that a query that retrieved nothing scores 0.
+-- Every method of the evaluation on every judged query, so that a query that retrieved nothing scores 0. A query that
+-- came to the benchmark later was not asked, and scores nothing.
 asked as (
-    select e.*, b.benchmark, m.method, i.query_id, i.n_relevant, i.gain_at_10 as ideal_gain_at_10
+    select e.*, q.benchmark, m.method, q.query_id, i.n_relevant, i.gain_at_10 as ideal_gain_at_10, i.judged_as
     from to_measure as e
-    inner join (select distinct evaluation, benchmark from runs) as b using (evaluation)
+    inner join (select distinct evaluation, benchmark, query_id from runs) as q using (evaluation)
     inner join (select distinct evaluation, method from runs) as m using (evaluation)
-    inner join ideal as i using (benchmark)
+    inner join ideal as i using (benchmark, query_id)
 ),
 
 -- The relevant results; how many were relevant up to each of them.
@@ -102,7 +104,8 @@ select
     coalesce(f.first_rank = 1, false)::integer as hit_at_1,
     g.judged_at_10,
     l.milliseconds as latency_ms,
-    coalesce(f.precisions / a.n_relevant, 0)::float8 as average_precision
+    coalesce(f.precisions / a.n_relevant, 0)::float8 as average_precision,
+    a.judged_as
 from asked as a
 inner join {{ source('imagerag', 'benchmark_queries') }} as q using (benchmark, query_id)
 left join found as f using (evaluation, benchmark, method, query_id)

@@ -157,6 +157,14 @@ class BatchService:
         told = await self._json(f"/batches/{server_batch}", ask, self._settings.timeout_seconds)
         return _read_batch(told, self._clean)
 
+    async def cancel(self, server_batch: str) -> None:
+        """Have a batch stopped; that takes minutes. Raises `UnknownBatchError` where the server does not know it."""
+
+        async def ask(client: AsyncOpenAI) -> Any:
+            return await client.batches.with_raw_response.cancel(server_batch)
+
+        await self._json(f"/batches/{server_batch}", ask, self._settings.timeout_seconds)
+
     async def results(self, files: Iterable[str]) -> dict[int, Line]:
         """What came of the requests, by their numbers. Lines that cannot be read are left out."""
         found: dict[int, Line] = {}
