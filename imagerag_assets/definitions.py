@@ -15,6 +15,7 @@ from imagerag_assets.assets import (
     ocr_text,
     pgvector_index,
     raw_images,
+    studies,
     tiles,
     vlm_descriptions,
 )
@@ -27,7 +28,7 @@ from imagerag_assets.automation.sensors import SENSORS
 
 _MODULES = (
     raw_images, tiles, ocr_text, vlm_descriptions, embeddings, deduped_set, pgvector_index, evaluation,
-    generations,
+    generations, studies,
 )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     """What one method said to one query. `results` are the last columns of `retrieval_runs`, best first."""
 
     asked: Asked
@@ -117,7 +117,7 @@ def _evaluate(
             # A ranking taken before and one taken after a change are no evaluation of either index.
             unchanged = evaluation_fingerprint(connection, project, generation) == state
             if unchanged:
-                _save(connection, generation, state, run_id, answers)
+                save(connection, generation, state, run_id, answers)
         if unchanged:
             report.new += total
             return
@@ -160,7 +160,7 @@ def evaluation_fingerprint(connection: Connection, project: Project, generation:
         methods=METHODS,
         search=SEARCH_VERSION,
         settings=project.settings.index.model_dump(),
-        evidence=fusion.parameters(),
+        evidence=fusion.parameters(project.settings.fusion),
     )
 
 
@@ -210,7 +210,7 @@ def _answers(
     generation: Generation,
     asked: Sequence[Asked],
     on_progress: OnProgress,
-) -> Iterator[_Answer]:
+) -> Iterator[Answer]:
     """Method by method within each query, so that a slow moment of the machine hits all methods alike."""
     started = time.monotonic()
     for number, one in enumerate(asked):
@@ -227,7 +227,7 @@ def _answers(
 
 def _answer(
     connection: Connection, project: Project, generation: Generation, asked: Asked, query: Query, method: Method
-) -> _Answer:
+) -> Answer:
     started = time.perf_counter()
     encoded = encode_query(project, query, method)
     # The search sets the index's parameters for its transaction.
@@ -236,7 +236,7 @@ def _answer(
             connection, project, encoded, generation, method=method, collections=(asked.benchmark,), limit=DEPTH
         )
     milliseconds = (time.perf_counter() - started) * 1000
-    return _Answer(asked, method, [_kept(result) for result in results], milliseconds)
+    return Answer(asked, method, [_kept(result) for result in results], milliseconds)
 
 
 def _kept(result: Result) -> tuple[str, str, float, Jsonb]:
@@ -244,7 +244,8 @@ def _kept(result: Result) -> tuple[str, str, float, Jsonb]:
     return (result.uri, result.group_id, result.score, Jsonb(legs, dumps=json.dumps))
 
 
-def _save(connection: Connection, generation: Generation, state: str, run_id: str, answers: Sequence[_Answer]) -> None:
+def save(connection: Connection, generation: Generation, state: str, run_id: str, answers: Sequence[Answer]) -> None:
+    """Store an evaluation: its rankings and latencies, in the caller's transaction."""
     (number,) = one_row(
         connection.execute(
             "insert into evaluations (fingerprint, generation, run_id) values (%s, %s, %s) returning evaluation",

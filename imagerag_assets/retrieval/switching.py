@@ -21,10 +21,15 @@ def promote_by_hand(connection: Connection, number: int) -> Generation:
         raise GenerationError(f"There is no generation {number}. imagerag generations list shows all.")
     if chosen.status == "live":
         raise GenerationError(f"Generation {number} is live already.")
-    if chosen.status == "dropped":
+    if chosen.status == "dropped" and not chosen.parameters.get("compared"):
         raise GenerationError(
             f"Generation {number} was dropped. Set its models and parameters in the settings and materialize the "
             "graph to build it anew."
+        )
+    if chosen.parameters.get("compared"):
+        raise GenerationError(
+            f"{number} is the evaluation of an embedder of comparison.embedders and no index. Set models.image_text to "
+            "it and materialize the graph to build one."
         )
     if not generations.is_readable(chosen):
         raise GenerationError(
