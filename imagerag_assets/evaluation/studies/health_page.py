@@ -118,7 +118,7 @@ def sweep_plot_png(result: Result) -> bytes:
     figure = Figure(figsize=(6, 3.6), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for one in result["legs"]:
+    for one, above in zip(result["legs"], (5, -11), strict=False):
         points = one["sweep"]
         axes.plot(
             [point["p50_ms"] for point in points], [point["recall"] for point in points],
@@ -128,9 +128,11 @@ def sweep_plot_png(result: Result) -> bytes:
         axes.plot(configured["p50_ms"], configured["recall"], marker="o", markersize=7, color=SHADES[one["leg"]])
         for point in points:
             axes.annotate(
-                str(point["ef_search"]), (point["p50_ms"], point["recall"]), xytext=(3, -9),
-                textcoords="offset points", fontsize=7, color="#555",
+                str(point["ef_search"]), (point["p50_ms"], point["recall"]), xytext=(-4, above),
+                textcoords="offset points", fontsize=7, color=SHADES[one["leg"]],
             )  # fmt: skip
+    axes.set_xscale("log")
+    axes.margins(y=0.15)
     axes.set_xlabel("median milliseconds of a scan")
     axes.set_ylabel("recall@10 against exact search")
     axes.set_title("ef_search: what a wider search finds, and costs", fontsize=10)

@@ -24,7 +24,7 @@ from imagerag_assets.evaluation.significance import bootstrap_interval, randomiz
 from imagerag_assets.evaluation.studies import store
 from imagerag_assets.evaluation.studies.store import Result, Study, finite
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval import generations, index
+from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, encode_query, search_rows
 from imagerag_assets.settings import Fusion
@@ -145,18 +145,22 @@ def proposal_rows(result: Result) -> list[tuple[str, ...]]:
 
 
 def _state(connection: Connection, project: Project, live: Generation) -> str:
+    """Of what decides the proposals, a few images more or less apart: then each new image would cost a new search.
+
+    A collection's calibration is made anew when more than a few per cent of its images have changed.
+    """
     settings = project.settings
     rows = [
         connection.execute(statement).fetchall()
         for statement in (
             "select benchmark, digest from benchmarks order by 1",
-            "select a, b, verdict from duplicate_decisions where undone_at is null order by 1, 2",
-            "select count(*), sum(hashtextextended(a || b || similarity, 0)::numeric)::text from near_pairs",
+            "select d.a, d.b, d.verdict, n.similarity from duplicate_decisions d left join near_pairs n using (a, b) "
+            "where d.undone_at is null order by 1, 2",
             "select to_jsonb(k) - 'seen' from leg_calibrations k order by generation, collection",
         )
     ]
     return fingerprint(
-        version=_VERSION, search=SEARCH_VERSION, index=index.index_digest(connection, live), rows=rows,
+        version=_VERSION, search=SEARCH_VERSION, generation=live.fingerprint, rows=rows,
         settings=[one.model_dump() for one in (settings.index, settings.fusion, settings.tuning, settings.dedup)],
     )  # fmt: skip
 

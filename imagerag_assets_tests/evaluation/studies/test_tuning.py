@@ -100,7 +100,9 @@ def test_too_few_queries_for_tuning_are_said_and_no_model_is_loaded(shop: Projec
         notes = tuning_proposal(connection, shop).result["notes"]
         connection.rollback()
     assert DualEncoder.texts_encoded == seen
-    assert notes[0].startswith("fusion: 4 judged queries are needed for each of train and validation, and there are 9 for train and 2 for")
+    assert notes[0].startswith(
+        "fusion: 4 judged queries are needed for each of train and validation, and there are 9 for train and 2 for"
+    )
     assert "20 pairs" not in notes[1]
     assert "8 pairs decided by people are needed, and there are 0" in notes[1]
 
