@@ -109,10 +109,9 @@ def tuning_proposal(connection: Connection, project: Project) -> Study:
     found = store.kept(connection, STUDY, state)
     if found is not None:
         return found
-    proposals, notes = [], []
-    for part in (_fusion(connection, project, live), _duplicates(connection, project)):
-        for one in part:
-            (notes if isinstance(one, str) else proposals).append(one)  # type: ignore[arg-type]
+    found_out = [*_fusion(connection, project, live), *_duplicates(connection, project)]
+    proposals = [one for one in found_out if not isinstance(one, str)]
+    notes = [one for one in found_out if isinstance(one, str)]
     chances = adjusted([one["p"] for one in proposals])
     for one, chance in zip(proposals, chances, strict=True):
         one |= {"p_adjusted": chance, "verdict": _verdict(one, chance)}

@@ -21,6 +21,7 @@ from imagerag_assets.evaluation.studies import tuning
 from imagerag_assets.evaluation.studies.tuning import adjusted, choose, ndcg_at_10, tuning_proposal
 from imagerag_assets.models.dual_encoder import DualEncoder
 from imagerag_assets.project import Project
+from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.serving.cli import app
 from imagerag_assets.settings import Fusion
@@ -111,7 +112,7 @@ def test_a_proposal_is_measured_by_the_search_that_its_settings_would_give(shop:
     other = Fusion(description_knows=0.9, text_knows=0.05, tile_weight=0.3)
     changed = Project(shop.settings.model_copy(update={"fusion": other}), beside=shop)
     with shop.database.connect() as connection:
-        live = tuning.generations.live(connection)
+        live = generations.live(connection)
         asked = [tuning._encoded(shop, *one) for one in tuning._asked(connection, live, "train")]
         now = tuning._scores(connection, shop, live, Fusion(), asked)
         then = tuning._scores(connection, shop, live, other, asked)
