@@ -65,7 +65,7 @@ def method_comparison(context: dg.AssetExecutionContext, project: ProjectResourc
 @dg.asset(
     deps=[clip_embeddings, benchmark_queries, deduped_set, pgvector_index, dg.AssetKey("eval_metrics")],
     group_name=STUDIES,
-    kinds={"python", "postgres", "pytorch", "dbt"},
+    kinds={"python", "pytorch", "dbt"},
     owners=OWNERS,
     code_version="1",
     config_schema=NO_CONFIG,
