@@ -16,6 +16,7 @@ from imagerag_assets.assets import (
     ocr_text,
     pgvector_index,
     raw_images,
+    studies,
     tiles,
     vlm_descriptions,
 )
@@ -28,7 +29,7 @@ from imagerag_assets.automation.sensors import SENSORS
 
 _MODULES = (
     raw_images, tiles, ocr_text, vlm_descriptions, embeddings, description_confidence, deduped_set, pgvector_index,
-    evaluation, generations,
+    evaluation, generations, studies,
 )  # fmt: skip
 
 

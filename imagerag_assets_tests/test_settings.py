@@ -269,3 +269,14 @@ def test_a_gate_that_could_not_decide_is_refused(tmp_path: Path, gate: dict[str,
 
 def test_the_gate_knows_every_search_method() -> None:
     assert Gate(methods=METHODS).methods == METHODS
+
+
+def test_embedders_to_compare_are_folders_at_the_file_or_hub_ids_and_typing_errors_are_told(tmp_path: Path) -> None:
+    (tmp_path / "towers").mkdir()
+    file = write(tmp_path, "comparison: {embedders: [{model: towers}, {model: google/siglip, revision: abc}]}")
+    ours, theirs = load_settings(file).comparison.embedders
+    assert (ours.model, theirs.model, theirs.revision) == (str(tmp_path / "towers"), "google/siglip", "abc")
+    wrong = write(tmp_path, "comparison: {embedders: [{modle: towers}]}\nhealth: {ef_search: [0]}")
+    with pytest.raises(SettingsError, match="did you mean model") as caught:
+        load_settings(wrong)
+    assert "health.ef_search needs one or more numbers from 1 to 1000" in str(caught.value)

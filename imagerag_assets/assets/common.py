@@ -23,7 +23,9 @@ from imagerag_assets.project import Project, open_project
 from imagerag_assets.stages.common import RunOptions
 
 OWNERS = ["team:imagerag"]
-INGEST, UNDERSTAND, INDEX, EVALUATION = "1_ingest", "2_understand", "3_index", "4_evaluation"
+INGEST, UNDERSTAND, INDEX, EVALUATION, STUDIES = (
+    "1_ingest", "2_understand", "3_index", "4_evaluation", "5_studies",
+)  # fmt: skip
 """Groups are sorted by name in the UI, hence the numbers."""
 _SECONDS_BETWEEN_LINES = 2.0
 

@@ -99,6 +99,6 @@ def live_generation(context: dg.AssetExecutionContext, project: ProjectResource)
 def _listed(connection: Connection) -> dg.MarkdownMetadataValue:
     rows = connection.execute(
         "select generation, status, coalesce(to_char(live_at, 'YYYY-MM-DD HH24:MI'), ''), held from generations "
-        "order by generation desc limit 20"
+        "where not parameters ? 'compared' order by generation desc limit 20"
     ).fetchall()
     return table_metadata(("generation", "status", "live at", "held back"), rows)

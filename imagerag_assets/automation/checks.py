@@ -3,6 +3,7 @@
 import dagster as dg
 
 from imagerag_assets.assets.common import ProjectResource, clear_failure, table_metadata
+from imagerag_assets.automation.health import STUDY_CHECKS
 from imagerag_assets.database.connection import one_row
 from imagerag_assets.evaluation import gate
 from imagerag_assets.evaluation.benchmarks.findings import findings
@@ -223,4 +224,5 @@ CHECKS: list[dg.AssetChecksDefinition] = [
     index_is_complete,
     candidate_is_no_worse,
     *(failure_check(stage) for stage in _STAGES),
+    *STUDY_CHECKS,
 ]

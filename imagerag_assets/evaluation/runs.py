@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     """What one method said to one query. `results` are the last columns of `retrieval_runs`, best first."""
 
     asked: Asked
@@ -119,7 +119,7 @@ def _evaluate(
             # A ranking taken before and one taken after a change are no evaluation of either index.
             unchanged = evaluation_fingerprint(connection, project, generation) == state
             if unchanged:
-                _save(connection, generation, state, run_id, answers)
+                save(connection, generation, state, run_id, answers)
         if unchanged:
             report.new += total
             return
@@ -163,7 +163,7 @@ def evaluation_fingerprint(connection: Connection, project: Project, generation:
         search=SEARCH_VERSION,
         metrics=METRICS_VERSION,
         settings=project.settings.index.model_dump(),
-        evidence=fusion.parameters(),
+        evidence=fusion.parameters(project.settings.fusion),
     )
 
 
@@ -213,7 +213,7 @@ def _answers(
     generation: Generation,
     asked: Sequence[Asked],
     on_progress: OnProgress,
-) -> Iterator[_Answer]:
+) -> Iterator[Answer]:
     """Method by method within each query, so that a slow moment of the machine hits all methods alike."""
     started = time.monotonic()
     for number, one in enumerate(asked):
@@ -230,7 +230,7 @@ def _answers(
 
 def _answer(
     connection: Connection, project: Project, generation: Generation, asked: Asked, query: Query, method: Method
-) -> _Answer:
+) -> Answer:
     started = time.perf_counter()
     encoded = encode_query(project, query, method)
     # The search sets the index's parameters for its transaction.
@@ -239,7 +239,7 @@ def _answer(
             connection, project, encoded, generation, method=method, collections=(asked.benchmark,), limit=DEPTH
         )
     milliseconds = (time.perf_counter() - started) * 1000
-    return _Answer(asked, method, [_kept(result) for result in results], milliseconds)
+    return Answer(asked, method, [_kept(result) for result in results], milliseconds)
 
 
 def _kept(result: Result) -> tuple[str, str, float, Jsonb]:
@@ -247,7 +247,8 @@ def _kept(result: Result) -> tuple[str, str, float, Jsonb]:
     return (result.uri, result.group_id, result.score, Jsonb(legs, dumps=json.dumps))
 
 
-def _save(connection: Connection, generation: Generation, state: str, run_id: str, answers: Sequence[_Answer]) -> None:
+def save(connection: Connection, generation: Generation, state: str, run_id: str, answers: Sequence[Answer]) -> None:
+    """Store an evaluation: its rankings and latencies, in the caller's transaction."""
     (number,) = one_row(
         connection.execute(
             "insert into evaluations (fingerprint, generation, run_id) values (%s, %s, %s) returning evaluation",

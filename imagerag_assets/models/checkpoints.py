@@ -185,6 +185,11 @@ class Encoder:
     def dimension(self) -> int:
         return self._dimension
 
+    @property
+    def parameter_count(self) -> int:
+        """Weights of all towers."""
+        return sum(weights.numel() for weights in self._model.parameters())
+
 
 def _hub_commit(model_id: str, revision: str | None, setting: str) -> str:
     from huggingface_hub import HfApi, try_to_load_from_cache

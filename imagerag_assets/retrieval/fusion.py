@@ -10,34 +10,25 @@ s is the leg's own score: a cosine, or Okapi BM25, whose inverse document freque
 a point of it is worth, π how often the leg knows anything: a low score takes away no more than ln(1 − π), and no score
 gives more than ln(π · N). A query of which a leg's scores do not tell the images apart adds nothing.
 
-`clip`'s τ and π and `description`'s τ are measured by each collection (`calibration`); what is not is here. A flagged
+`clip`'s τ and π and `description`'s τ are measured by each collection (`calibration`); what is not is in the settings
+(`fusion`). A flagged
 description (`trust`) knows less: its image's π is smaller, so that it neither finds its image nor hides it.
 """
 
 from __future__ import annotations
 
 from imagerag_assets.methods import Leg, Method
+from imagerag_assets.settings import Fusion
 
 # The guide's weighted reciprocal rank fusion: k from Cormack, Clarke & Büttcher (2009), 0.7 for the visual leg.
 RRF_K = 60
 RRF_VISUAL = 0.7
 
-PARAPHRASE = 0.4
-"""A point of description similarity is worth less than an image's own words say it is: people use others."""
-SHOWN_BY_OTHERS = 0.65
-"""Share kept of `clip`'s measured π: the descriptions that measure it may be its own work."""
-
-_CONSTANTS: dict[str, float] = {
-    "description_knows": 0.5,
-    "text_knows": 0.7,
-    # Terms are not independent: a sum of their log odds counts what they share more than once.
-    "text_scale": 0.35,
-    # Of a collection that is too small to measure anything.
+# Of a collection that is too small to measure anything.
+_DEFAULTS: dict[str, float] = {
     "default_clip_scale": 30.0,
     "default_clip_knows": 0.5,
     "default_description_scale": 30.0,
-    "paraphrase": PARAPHRASE,
-    "shown_by_others": SHOWN_BY_OTHERS,
 }
 
 _LEGS: tuple[Leg, ...] = ("clip", "description", "text")
@@ -76,9 +67,9 @@ def relevance_expression() -> str:
     return f"case when {logit} is not null then 1 / (1 + exp(greatest(least(-({logit}), 700), -700))) end"
 
 
-def parameters() -> dict[str, float]:
-    """Query parameters of the evidence expression and of search.sql's calibration."""
-    return dict(_CONSTANTS)
+def parameters(rules: Fusion) -> dict[str, float]:
+    """Query parameters of the evidence expression, of search.sql's calibration and of its tiles."""
+    return {**_DEFAULTS, **rules.model_dump()}
 
 
 def _evidence() -> str:

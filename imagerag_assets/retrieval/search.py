@@ -317,7 +317,7 @@ def search_rows(
         "background": _BACKGROUND,
         "limit": limit,
         "offset": offset,
-        **fusion.parameters(),
+        **fusion.parameters(project.settings.fusion),
         **values,
     }
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -57,9 +57,10 @@ scored as (
     from pool p
     join {images} i using (image_id)
     left join lateral (
-        select 1 - (e.embedding <=> %(clip_vector)s::vector) as score, e.tile_no
+        select (1 - (e.embedding <=> %(clip_vector)s::vector))
+               * case when e.tile_no = 0 then 1 else %(tile_weight)s::float8 end as score, e.tile_no
         from {tiles} e where e.image_id = p.image_id and %(clip_vector)s::vector is not null
-        order by e.embedding <=> %(clip_vector)s::vector, e.tile_no limit 1) tile on true
+        order by score desc, e.tile_no limit 1) tile on true
     left join text_scores t using (image_id)
 ),
 -- What the searched collections measured of their legs, each weighed by its size.

@@ -24,6 +24,11 @@ def promote_by_hand(connection: Connection, number: int) -> Generation:
         raise GenerationError(f"There is no generation {number}. imagerag generations list shows all.")
     if live is not None and number == live.number:
         raise GenerationError(f"Generation {number} is live already.")
+    if chosen.parameters.get("compared"):
+        raise GenerationError(
+            f"{number} is the evaluation of an embedder of comparison.embedders and no index. Set models.image_text to "
+            "it and materialize the graph to build one."
+        )
     if chosen.status == "dropped" or not generations.has_tables(connection, chosen):
         raise GenerationError(
             f"Generation {number} was dropped. Set its models and parameters in the settings and materialize the "

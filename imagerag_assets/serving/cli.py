@@ -26,6 +26,7 @@ from imagerag_assets.serving.show import show
 from imagerag_assets.serving.status import status
 from imagerag_assets.serving.terminal import NOTHING_FOUND, SettingsFile, err, out
 from imagerag_assets.serving.terminal import plain as _plain
+from imagerag_assets.serving.tune import tune
 
 if TYPE_CHECKING:
     from imagerag_assets.project import Project
@@ -37,7 +38,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip
-for door in (ask, status, doctor, show, review, serve, mcp, batches.batches):
+for door in (ask, status, doctor, show, review, serve, mcp, batches.batches, tune):
     app.command()(door)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(generations.app, name="generations")

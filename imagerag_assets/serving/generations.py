@@ -26,7 +26,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 _LIST = """
     select g.generation, g.status, g.parameters, g.created_at, g.live_at, g.retired_at, g.held,
            max(e.evaluation) as evaluation
-    from generations g left join evaluations e using (generation) group by g.generation order by g.generation
+    from generations g left join evaluations e using (generation) where not g.parameters ? 'compared'
+    group by g.generation order by g.generation
 """
 
 

@@ -33,6 +33,23 @@ class Index(Section):
     """Results below it are not good enough: the share of queries without an answer that find nothing this good."""
 
 
+class Fusion(Section):
+    """What `hybrid` takes for granted of its legs (docs/fusion.md); `tuning_proposal` looks for better."""
+
+    description_knows: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """How often a description knows anything of a query."""
+    text_knows: float = Field(default=0.7, gt=0.0, lt=1.0)
+    text_scale: float = Field(default=0.35, gt=0.0, le=10.0)
+    """What a point of BM25 is worth. Terms are not independent: a sum of their log odds counts what they share more
+    than once."""
+    paraphrase: float = Field(default=0.4, gt=0.0, le=1.0)
+    """A point of description similarity is worth less than an image's own words say it is: people use others."""
+    shown_by_others: float = Field(default=0.65, gt=0.0, le=1.0)
+    """Share kept of what `clip` is measured to know: the descriptions that measure it may be its own work."""
+    tile_weight: float = Field(default=1.0, gt=0.0, le=1.0)
+    """What the similarity of a tile counts beside that of the whole image."""
+
+
 GateMetric = Literal["precision_at_5", "recall_at_10", "ndcg_at_10", "average_precision", "reciprocal_rank", "hit_at_1"]
 """A column of dbt's query_metrics, from 0 to 1, more is better."""
 

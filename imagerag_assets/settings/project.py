@@ -9,10 +9,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from imagerag_assets.errors import SettingsError
 from imagerag_assets.settings.collections import Collection, sample_collections
 from imagerag_assets.settings.images import Dedup, Limits, Ocr, Tiling
-from imagerag_assets.settings.index import DatabaseSettings, Gate, Index
+from imagerag_assets.settings.index import DatabaseSettings, Fusion, Gate, Index
 from imagerag_assets.settings.models import BUNDLED, Descriptions, Models
 from imagerag_assets.settings.section import Section
 from imagerag_assets.settings.serving import Serving
+from imagerag_assets.settings.studies import Comparison, Health, Tuning
 from imagerag_assets.settings.work import Budget, Retries
 
 
@@ -31,9 +32,13 @@ class Settings(Section):
     ocr: Ocr = Ocr()
     dedup: Dedup = Dedup()
     index: Index = Index()
+    fusion: Fusion = Fusion()
     retries: Retries = Retries()
     budget: Budget = Budget()
     gate: Gate = Gate()
+    comparison: Comparison = Comparison()
+    health: Health = Health()
+    tuning: Tuning = Tuning()
     serving: Serving = Serving()
 
     @field_validator("models")
@@ -48,6 +53,13 @@ class Settings(Section):
                 "vocabulary": _at_root(root, value.vocabulary) if value.vocabulary else None,
             }
         )
+
+    @field_validator("comparison")
+    @classmethod
+    def _compared_paths_are_absolute(cls, value: Comparison, info: ValidationInfo) -> Comparison:
+        root: Path = info.data["root"]
+        placed = tuple(one.model_copy(update={"model": _model_place(root, one.model)}) for one in value.embedders)
+        return value.model_copy(update={"embedders": placed})
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Settings:

@@ -17,5 +17,9 @@ def run(project: Project, options: RunOptions, run_id: str) -> StageReport:
 def data_version(connection: Connection) -> str:
     """Of what is saved, not of what an evaluation would see now; and of which generation it is told of."""
     live = generations.find_live(connection)
-    row = connection.execute("select max(evaluation) from evaluations").fetchone()
+    # Embedders that are only compared are no generation of the index.
+    row = connection.execute(
+        "select max(evaluation) from evaluations where generation not in "
+        "(select generation from generations where parameters ? 'compared')"
+    ).fetchone()
     return fingerprint(evaluation=row and row[0], live=live and live.number)

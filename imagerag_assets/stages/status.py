@@ -100,7 +100,9 @@ def status(project: Project) -> Status:
             "select stage, run_id, reason, at from budget_stops order by stage"
         )
         newest = connection.cursor(row_factory=class_row(Evaluation)).execute(
-            "select evaluation, generation, run_id, created_at from evaluations order by evaluation desc limit 1"
+            "select evaluation, generation, run_id, e.created_at "
+            "from evaluations e join generations using (generation) where not parameters ? 'compared' "
+            "order by evaluation desc limit 1"
         )
         return Status(
             tuple(found), tuple(generation_sizes(connection)), tuple(_scans(connection)), tuple(stops.fetchall()),

@@ -33,7 +33,10 @@ STAGES = {
     "deduped_set",
     "pgvector_index",
 }
-OURS = STAGES | {"benchmark_queries", "retrieval_runs", "eval_report", "candidate_comparison", "live_generation"}
+STUDIES = {"method_comparison", "embedder_comparison", "index_health", "tuning_proposal"}
+OURS = (
+    STAGES | {"benchmark_queries", "retrieval_runs", "eval_report", "candidate_comparison", "live_generation"} | STUDIES
+)
 DBT = {
     "stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics",
     "cost_by_model", "cost_by_day",
@@ -52,7 +55,7 @@ def test_every_asset_tells_what_it_is_who_owns_it_and_where_it_belongs() -> None
         assert spec.description, name
         assert {"python", "dbt"} & spec.kinds, name
         assert spec.owners == ["team:imagerag"], name
-        assert re.fullmatch(r"[1-4]_[a-z]+", spec.group_name or ""), name
+        assert re.fullmatch(r"[1-5]_[a-z]+", spec.group_name or ""), name
         assert spec.code_version, name
 
 
@@ -61,6 +64,9 @@ def test_the_edges_are_those_that_the_data_needs() -> None:
 
     def upstream(name: str) -> set[str]:
         return {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
+
+    def downstream(name: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(name)).child_keys}
 
     assert upstream("raw_images") == set()
     assert upstream("tiles") == {"raw_images"}
@@ -74,6 +80,10 @@ def test_the_edges_are_those_that_the_data_needs() -> None:
     assert "retrieval_runs" in upstream("stg_results")
     assert upstream("candidate_comparison") == {"eval_metrics", "retrieval_runs"}
     assert upstream("live_generation") == {"candidate_comparison"}
+    # Nothing of the graph waits for a study.
+    assert {name for study in STUDIES for name in downstream(study)} == set()
+    assert upstream("method_comparison") == {"eval_metrics"}
+    assert upstream("index_health") == {"pgvector_index"}
 
 
 @dataclass(frozen=True)
@@ -272,12 +282,13 @@ def test_a_run_that_changed_nothing_leaves_every_data_version(runs: Runs) -> Non
 
 def test_a_new_picture_gives_everything_but_the_benchmark_a_new_data_version(runs: Runs) -> None:
     unchanged = {name for name, version in runs.third.versions.items() if runs.first.versions[name] == version}
-    assert unchanged == {"benchmark_queries", "live_generation"}
+    # Nobody asked for embedders to be compared.
+    assert unchanged == {"benchmark_queries", "live_generation", "embedder_comparison"}
 
 
 def test_a_changed_benchmark_is_measured_again_and_nothing_else_is_touched(runs: Runs) -> None:
     unchanged = {name for name, version in runs.fourth.versions.items() if runs.third.versions[name] == version}
-    assert unchanged == STAGES | {"live_generation"}
+    assert unchanged == STAGES | {"live_generation", "embedder_comparison", "index_health"}
     for asset in STAGES:
         assert runs.fourth.number(asset, "new") == runs.fourth.number(asset, "updated") == 0, asset
     assert runs.fourth.number("benchmark_queries", "new") == 3
@@ -295,6 +306,27 @@ def test_a_run_with_nothing_to_do_stores_no_picture_and_says_so(runs: Runs) -> N
     # Only the evaluation is new.
     assert "](data:image/png;base64,iVBOR" in runs.fourth.markdown("eval_metrics", "metrics")
     assert "data:image" not in runs.fourth.markdown("raw_images", "newest")
+
+
+def test_the_guides_table_has_the_numbers_of_dbt_beside_the_guides_own(runs: Runs) -> None:
+    table = runs.first.markdown("method_comparison", "comparison")
+    for method in ("clip", "description", "hybrid"):
+        for name in ("precision_at_5", "recall_at_10"):
+            number = runs.first.number("method_comparison", f"{method}_{name}")
+            assert number == runs.first.number("eval_metrics", f"{method}_{name}")
+        assert f"{number:.3f}" in table
+    assert re.search(r"\| shop \| hybrid \| 3 \| .* \| 0.84 \| 0.91 \| 80 \|", table)
+    assert re.search(r"\| CLIP only \| Recall@10 \| 3 \|", table)
+
+
+def test_the_look_at_the_index_is_drawn_once_and_checked_each_time(runs: Runs) -> None:
+    assert "](data:image/png;base64,iVBOR" in runs.first.markdown("index_health", "health")
+    assert "data:image" not in runs.second.markdown("index_health", "health")
+    assert runs.first.number("index_health", "clip_recall_at_10") == 1.0
+    checks = {name for name in runs.second.checks if name.startswith("index_health.")}
+    assert len(checks) == 4
+    assert "no embedder" in str(runs.first.metadata["embedder_comparison"]["comparison"].value)
+    assert "0 for train and 0 for validation" in runs.first.markdown("tuning_proposal", "notes")
 
 
 def test_a_second_run_measures_nothing_twice(runs: Runs) -> None:

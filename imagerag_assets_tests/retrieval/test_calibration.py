@@ -13,6 +13,7 @@ from imagerag_assets.project import Project
 from imagerag_assets.retrieval import calibration, fusion, generations
 from imagerag_assets.retrieval.calibration import fit, self_queries
 from imagerag_assets.retrieval.search import Query, encode_query, nothing_good_enough, search, search_rows
+from imagerag_assets.settings import Fusion
 from imagerag_assets.stages.description_embeddings import embedded_text
 from imagerag_assets_tests.retrieval.corpus import MakeProject, Picture, build, shop_project
 
@@ -94,7 +95,7 @@ def test_self_queries_are_words_of_the_image_and_the_same_every_time() -> None:
 def test_evidence_is_the_logarithm_of_the_softmax_over_the_searched_images(shop: Project) -> None:
     build(shop, dialogs())
     clip_scale, clip_knows, description_scale, *_ = calibrations(shop)["shop"]
-    values = fusion.parameters()
+    values = fusion.parameters(Fusion())
     query = encode_query(shop, Query("printer offline"))
     with shop.database.connect() as connection:
         rows = search_rows(
