@@ -282,8 +282,8 @@ def test_a_run_that_changed_nothing_leaves_every_data_version(runs: Runs) -> Non
 
 def test_a_new_picture_gives_everything_but_the_benchmark_a_new_data_version(runs: Runs) -> None:
     unchanged = {name for name, version in runs.third.versions.items() if runs.first.versions[name] == version}
-    # Nobody asked for embedders to be compared.
-    assert unchanged == {"benchmark_queries", "live_generation", "embedder_comparison"}
+    # Nobody asked for embedders to be compared, nor is tuning repeated for a single picture.
+    assert unchanged == {"benchmark_queries", "live_generation", "embedder_comparison", "tuning_proposal"}
 
 
 def test_a_changed_benchmark_is_measured_again_and_nothing_else_is_touched(runs: Runs) -> None:
