@@ -59,12 +59,11 @@ class Found:
     nothing_good_enough: bool
 
 
-def agent_server(project: Project, **options: Any) -> MCPServer[Any]:
-    """A server with the tools over this project; `options` are the SDK's own, such as a token_verifier."""
+def agent_server(project: Project) -> MCPServer[Any]:
+    """A server with the tools over this project."""
     server: MCPServer[Any] = MCPServer(
-        "imagerag", title="Imagerag", version=version("imagerag"), instructions=INSTRUCTIONS, log_level="WARNING",
-        **options,
-    )  # fmt: skip
+        "imagerag", title="Imagerag", version=version("imagerag"), instructions=INSTRUCTIONS, log_level="WARNING"
+    )
 
     @server.tool(title="Search images", annotations=_READ_ONLY)
     @_clearly

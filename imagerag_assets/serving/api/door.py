@@ -69,7 +69,7 @@ class Door:
         """A dependency that lets in keys with any of the scopes, as often as they may come."""
 
         async def check(request: Request, bearer: Bearer) -> None:
-            await self._admit(request, bearer.credentials if bearer else None, scopes)
+            await self.admit(request, bearer.credentials if bearer else None, scopes)
 
         return check
 
@@ -85,13 +85,14 @@ class Door:
             basic: Basic,
         ) -> None:
             token = bearer.credentials if bearer else basic.password if basic else None
-            await self._admit(request, token, scopes, challenge='Basic realm="imagerag: a key as the password"')
+            await self.admit(request, token, scopes, challenge='Basic realm="imagerag: a key as the password"')
 
         return check
 
-    async def _admit(
+    async def admit(
         self, request: Request, token: str | None, scopes: tuple[Scope, ...], challenge: str = "Bearer"
     ) -> None:
+        """Let a request in whose key has any of the scopes, as often as it may come. Raises 401, 403 and 429."""
         if self.project.settings.serving.authentication == "off":
             if request.client is not None and request.client.host not in LOOPBACK:
                 raise ProblemError(403, "not-loopback", "Without authentication only this machine is answered.")
