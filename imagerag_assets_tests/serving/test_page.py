@@ -49,7 +49,7 @@ def project(make_shared_project: MakeProject, tmp_path_factory: pytest.TempPathF
 @contextmanager
 def served(project: Project) -> Iterator[str]:
     app = create_app(project)
-    mount_page(app, project)
+    mount_page(app)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -22,6 +22,7 @@ from PIL import Image
 from pydantic import Field, TypeAdapter
 
 from imagerag_assets.answers import Answer, ask
+from imagerag_assets.database.deadlines import time_limit
 from imagerag_assets.errors import ImageragError, UnknownImageError
 from imagerag_assets.methods import Method
 from imagerag_assets.project import Project
@@ -65,8 +66,10 @@ def agent_server(project: Project) -> MCPServer[Any]:
         "imagerag", title="Imagerag", version=version("imagerag"), instructions=INSTRUCTIONS, log_level="WARNING"
     )
 
+    serving = project.settings.serving
+
     @server.tool(title="Search images", annotations=_READ_ONLY)
-    @_clearly
+    @_clearly(serving.timeout_seconds)
     def search_images(
         text: Annotated[str, Field(description="Words, in English or French")] = "",
         image: Picture = None,
@@ -87,7 +90,7 @@ def agent_server(project: Project) -> MCPServer[Any]:
         return _result(Found, told, _thumbnails(project, (one.content for one in found)) if thumbnails else ())
 
     @server.tool(title="Look at an image", annotations=_READ_ONLY)
-    @_clearly
+    @_clearly(serving.timeout_seconds)
     def get_image(
         image_id: Annotated[str, Field(description="Its sha256 (or 8 or more of its first digits), or collection/uri")],
         box: Annotated[
@@ -106,7 +109,7 @@ def agent_server(project: Project) -> MCPServer[Any]:
         return _result(StoredImage, told, shown)
 
     @server.tool(name="ask", title="Ask the images", annotations=_READ_ONLY)
-    @_clearly
+    @_clearly(serving.answer_timeout_seconds)
     def ask_images(
         question: Annotated[str, Field(description="In words")],
         image: Picture = None,
@@ -125,21 +128,28 @@ def agent_server(project: Project) -> MCPServer[Any]:
     return server
 
 
-def _clearly(tool: Callable[_P, CallToolResult]) -> Callable[_P, CallToolResult]:
-    """The tool, with what a person can mend as a tool error: any other exception is shown to nobody but the log."""
+def _clearly(seconds: float) -> Callable[[Callable[_P, CallToolResult]], Callable[_P, CallToolResult]]:
+    """The tool, with so much time for the database.
 
-    @wraps(tool)
-    def called(*args: _P.args, **kwargs: _P.kwargs) -> CallToolResult:
-        try:
-            return tool(*args, **kwargs)
-        except ImageragError as error:
-            raise ToolError(str(error)) from None
-        except ProblemError as error:
-            raise ToolError(error.detail) from None
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            raise ToolError("The database does not answer. Try again when it is back.") from None
+    What a person can mend is a tool error: any other exception is shown to nobody but the log.
+    """
 
-    return called
+    def within(tool: Callable[_P, CallToolResult]) -> Callable[_P, CallToolResult]:
+        @wraps(tool)
+        def called(*args: _P.args, **kwargs: _P.kwargs) -> CallToolResult:
+            try:
+                with time_limit(seconds):
+                    return tool(*args, **kwargs)
+            except ImageragError as error:
+                raise ToolError(str(error)) from None
+            except ProblemError as error:
+                raise ToolError(error.detail) from None
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                raise ToolError("The database does not answer. Try again when it is back.") from None
+
+        return called
+
+    return within
 
 
 def _result(kind: type[Any], told: Any, pictures: Iterable[ImageContent]) -> CallToolResult:

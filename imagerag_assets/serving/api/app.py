@@ -51,6 +51,7 @@ def create_app(project: Project, host: str = "127.0.0.1") -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         door.warm_up()
         yield
+        door.close()
 
     # FastAPI's pages about the API load scripts from elsewhere; /openapi.json is what they are made from.
     app = FastAPI(
@@ -65,6 +66,7 @@ def create_app(project: Project, host: str = "127.0.0.1") -> FastAPI:
 
     guard(app, door, host)
     # `page.mount` adds the web page to what this returns, at "/" and behind these routes.
+    app.state.door = door
     return app
 
 
