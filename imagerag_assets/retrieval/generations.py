@@ -7,6 +7,7 @@ rows are kept current is `index`'s; what a person decides is `switching`'s.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -95,11 +96,13 @@ def is_readable(generation: Generation) -> bool:
 def project_of(project: Project, generation: Generation) -> Project:
     """The project with the models that the generation was built with: `project` itself where they are the same.
 
-    Nothing is loaded. Raises `ModelError` when a model is not there any more, or is another one by now.
+    Nothing is loaded, and the settings' models need not be there where the generation has others. Raises `ModelError`
+    when a model of the generation is not there any more, or is another one by now.
     """
     built_with = (generation.parameters["image_model"], generation.parameters["text_model"])
-    if _identities(project) == built_with:
-        return project
+    with suppress(ModelError):
+        if _identities(project) == built_with:
+            return project
     models = generation.parameters.get("models")
     reason = "it does not know their names, being built by an earlier version"
     if models is not None:

@@ -165,7 +165,7 @@ def address(settings_file: Path) -> Iterator[str]:
 @asynccontextmanager
 async def with_key(address: str, key: str) -> AsyncIterator[Client]:
     """The SDK's client, with a key as people give it one."""
-    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60)
+    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=300)
     async with http, Client(streamable_http_client(address, http_client=http)) as client:
         yield client
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from importlib.metadata import version
 from typing import Annotated, Any, ParamSpec
@@ -40,6 +40,8 @@ INSTRUCTIONS = (
 )
 _TILE_SIDE = 1024
 """Longest side in pixels of a region that get_image shows."""
+_LONGEST_TEXT = 2_000
+"""Characters of each text of a result."""
 _READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _P = ParamSpec("_P")
 
@@ -86,7 +88,9 @@ def agent_server(project: Project) -> MCPServer[Any]:
             project, Query(text, _decoded(image, project), image_id=image_id or ""), method=method,
             collections=tuple(collections or ()), where=parse_conditions(where or ()), limit=limit, offset=offset,
         )  # fmt: skip
-        told = Found(list(found), nothing_good_enough(found, project.settings.index.relevance, offset))
+        told = Found(
+            [_shortened(one) for one in found], nothing_good_enough(found, project.settings.index.relevance, offset)
+        )
         return _result(Found, told, _thumbnails(project, (one.content for one in found)) if thumbnails else ())
 
     @server.tool(title="Look at an image", annotations=_READ_ONLY)
@@ -123,6 +127,7 @@ def agent_server(project: Project) -> MCPServer[Any]:
             project, question, image=_decoded(image, project), image_id=image_id,
             collections=tuple(collections or ()), where=parse_conditions(where or ()), limit=limit,
         )  # fmt: skip
+        told = replace(told, results=tuple(_shortened(one) for one in told.results))
         return _result(Answer, told, _thumbnails(project, (one.content for one in told.citations)))
 
     return server
@@ -150,6 +155,15 @@ def _clearly(seconds: float) -> Callable[[Callable[_P, CallToolResult]], Callabl
         return called
 
     return within
+
+
+def _shortened(one: Result) -> Result:
+    """With as much of its texts as helps to choose: get_image has the whole of one, and fifty would fill a context."""
+    return replace(one, ocr=_first(one.ocr), description=_first(one.description))
+
+
+def _first(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
 
 
 def _result(kind: type[Any], told: Any, pictures: Iterable[ImageContent]) -> CallToolResult:

@@ -21,7 +21,7 @@ from imagerag_assets.retrieval.search import Query, Result, nothing_good_enough,
 from imagerag_assets.serving.api.bodies import query_picture
 from imagerag_assets.serving.api.door import Door
 from imagerag_assets.serving.api.problems import ProblemError
-from imagerag_assets.serving.api.uploads import store
+from imagerag_assets.serving.api.uploads import Upload, store
 from imagerag_assets.serving.page import pictures, views
 from imagerag_assets.serving.page.login import COOKIE, Sessions
 
@@ -254,8 +254,23 @@ class _Work:
 
     async def upload(self, files: list[str] | None, into: str, request: gr.Request) -> tuple[str, Any]:
         """Put the files into a collection's source, as the API does."""
-        session = request.cookies.get(COOKIE)
-        return await self._told_in_time(lambda: self._uploaded(files, into, session))
+        if not files:
+            return views.status("Choose pictures first.", trouble=True), gr.skip()
+        if len(files) > _MOST_FILES:
+            return views.status(f"At most {_MOST_FILES} at once.", trouble=True), gr.skip()
+        key_id = None
+        if (sessions := self._sessions) is not None:
+            key = await self._told_in_time(lambda: sessions.key_of(request.cookies.get(COOKIE)))
+            if key is None or "write" not in key.scopes:
+                return views.status("This key may only read: adding needs the scope write.", trouble=True), gr.skip()
+            key_id = key.key_id
+        stored, troubles = [], []
+        for file in files:
+            try:
+                stored.append(await self._door.in_thread(partial(self._store, into, Path(file), key_id)))
+            except _MENDABLE as error:
+                troubles.append(views.status(f"{Path(file).name}: {_message(error)}", trouble=True))
+        return views.uploads(stored) + "".join(troubles), None
 
     async def _told_in_time(self, work: Callable[[], T]) -> T:
         """What the work gives; Gradio shows what a person can mend above the page."""
@@ -264,24 +279,8 @@ class _Work:
         except _MENDABLE as error:
             raise gr.Error(_message(error)) from None
 
-    def _uploaded(self, files: list[str] | None, into: str, session: str | None) -> tuple[str, Any]:
-        if not files:
-            return views.status("Choose pictures first.", trouble=True), gr.skip()
-        if len(files) > _MOST_FILES:
-            return views.status(f"At most {_MOST_FILES} at once.", trouble=True), gr.skip()
-        key_id = None
-        if self._sessions is not None:
-            key = self._sessions.key_of(session)
-            if key is None or "write" not in key.scopes:
-                return views.status("This key may only read: adding needs the scope write.", trouble=True), gr.skip()
-            key_id = key.key_id
-        stored, troubles = [], []
-        for file in files:
-            try:
-                stored.append(store(self._project, into, Path(file).read_bytes(), key_id))
-            except _MENDABLE as error:
-                troubles.append(views.status(f"{Path(file).name}: {_message(error)}", trouble=True))
-        return views.uploads(stored) + "".join(troubles), None
+    def _store(self, into: str, file: Path, key_id: str | None) -> Upload:
+        return store(self._project, into, file.read_bytes(), key_id)
 
     def _answered(self, one: Answer, words: str) -> tuple[Any, ...]:
         gallery = gr.update(value=self._pictures(one.results), label="Images that the answer is from", columns=4)
