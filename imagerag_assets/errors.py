@@ -23,6 +23,10 @@ class DatabaseError(ImageragError):
     """The database is refused, lacks pgvector, or holds a schema from a newer version."""
 
 
+class TimeLimitError(ImageragError):
+    """Work for someone who waits took longer than it may."""
+
+
 class ModelError(ImageragError):
     """A model or an OCR engine cannot be loaded."""
 

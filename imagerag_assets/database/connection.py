@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,9 @@ from pgvector.psycopg import register_vector
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from imagerag_assets.database.deadlines import seconds_left
 from imagerag_assets.database.migrate import migrate, search_path
-from imagerag_assets.errors import DatabaseError
+from imagerag_assets.errors import DatabaseError, TimeLimitError
 from imagerag_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ MINIMUM_PGVECTOR = (0, 8)
 PATIENT = 30.0
 """Seconds that a run waits for a connection. Who serves people waits less and says so."""
 Connection = psycopg.Connection[tuple[Any, ...]]
+_TOO_LATE = "The time for this is over (serving.timeout_seconds). Try again, or ask for less."
 _PLAIN = re.compile(r"[\w./-]+")
 
 # The pool and the embedded server's library log every failed attempt by themselves; the one message that counts is
@@ -207,12 +210,24 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection from the pool: committed at the end, rolled back on an error."""
+        """A connection from the pool: committed at the end, rolled back on an error.
+
+        Raises `TimeLimitError` when the time of `deadlines.time_limit` is over, or a statement passes it.
+        """
+        left = seconds_left()
+        if left is not None and left <= 0:
+            raise TimeLimitError(_TOO_LATE)
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection(min(self._wait_seconds, left or self._wait_seconds)) as connection:
+                if left is not None:
+                    connection.execute("select set_config('statement_timeout', %s, true)", (f"{ceil(left * 1000)}ms",))
                 yield connection
         except PoolTimeout as error:
             raise DatabaseError(f"No connection to {_without_password(self.url)} came free: {error}") from None
+        except psycopg.errors.QueryCanceled:
+            if left is None:
+                raise
+            raise TimeLimitError(_TOO_LATE) from None
 
     def close(self) -> None:
         """Give the connections back. The server goes on."""

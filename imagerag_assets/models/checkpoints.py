@@ -42,6 +42,8 @@ class Checkpoint:
     """None for a model of the hub."""
     commit: str | None
     """The hub's commit; None for a folder."""
+    words_identity: str = ""
+    """Identity of the model that encodes words, where that is one of its own; empty: `identity`."""
 
 
 def pinned_revision(identity: str) -> str | None:
@@ -180,6 +182,11 @@ class Encoder:
     def identity(self) -> str:
         """Changes when the weights or the configuration change."""
         return self._checkpoint.identity
+
+    @property
+    def words_identity(self) -> str:
+        """The same for encoders that give the same vectors to the same words."""
+        return self._checkpoint.words_identity or self._checkpoint.identity
 
     @property
     def dimension(self) -> int:

@@ -154,7 +154,7 @@ def _find(model: str, revision: str | None) -> Checkpoint:
             "Install imagerag_assets again, or train it: python -m imagerag_assets.sample.training"
         )
     identity = hashlib.sha256(f"{folder_digest(folder)} {MINILM_SHA256}".encode()).hexdigest()
-    return Checkpoint(BUNDLED, f"sha256:{identity}", folder, None)
+    return Checkpoint(BUNDLED, f"sha256:{identity}", folder, None, words_identity=f"sha256:{MINILM_SHA256}")
 
 
 def _side(processor: Any) -> int | None:

@@ -115,8 +115,8 @@ def is_readable(generation: Generation) -> bool:
 def project_of(project: Project, generation: Generation) -> Project:
     """The project with the models that the generation was built with: `project` itself where they are the same.
 
-    Nothing is loaded. Raises `ModelError` when a model is not there any more, or is another one by now; whether those
-    of the settings are there is no matter.
+    Nothing is loaded, and the settings' models need not be there where the generation has others. Raises `ModelError`
+    when a model of the generation is not there any more, or is another one by now.
     """
     built_with = (generation.parameters["image_model"], generation.parameters["text_model"])
     with suppress(ModelError):

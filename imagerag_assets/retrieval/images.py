@@ -31,6 +31,7 @@ State = Literal["indexed", "pending", "quarantined", "removed"]
 _CONTENT = re.compile(r"[0-9a-f]{64}")
 _PREFIX = re.compile(r"[0-9a-f]{8,63}")
 _LONGEST_ID = 4096
+_MOST_FILES = 1_000
 
 # A file's name finds the file that is there before one that is in quarantine, and that before one that went.
 _BY = {
@@ -73,7 +74,7 @@ class StoredImage:
     """What is known of one image. Empty or None is what no stage has come to yet, or what a quarantined file lacks.
 
     `indexed` images are found by search, `pending` ones wait for a stage. `content` is None where not even the bytes
-    could be read. Sizes are in pixels, upright.
+    could be read. Sizes are in pixels, upright. `files` and `duplicates` are the first thousand of each.
     """
 
     collection: str
@@ -229,9 +230,10 @@ def _seen(connection: Connection, collection: str, uri: str, content: str) -> St
     """The facts of a content; None for one that was never usable."""
     with connection.cursor(row_factory=dict_row) as cursor:
         files = cursor.execute(
-            "select collection, uri, first_seen, removed_at, metadata from raw_images where content = %s "
-            "order by removed_at is not null, collection, uri",
-            (content,),
+            "select * from (select collection, uri, first_seen, removed_at, metadata from raw_images "
+            "where content = %s order by (collection, uri) <> (%s, %s), removed_at is not null, collection, uri "
+            "limit %s) f order by removed_at is not null, collection, uri",
+            (content, collection, uri, _MOST_FILES),
         ).fetchall()
         mine = next((one for one in files if (one["collection"], one["uri"]) == (collection, uri)), None)
         if mine is None:
@@ -260,8 +262,9 @@ def _duplicates(connection: Connection, content: str, group_id: str) -> tuple[Fi
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             "select r.collection, r.uri, r.first_seen, r.removed_at from deduped_set d join raw_images r "
-            "using (content) where d.canonical = %s and d.content <> %s and r.removed_at is null order by 1, 2",
-            (group_id, content),
+            "using (content) where d.canonical = %s and d.content <> %s and r.removed_at is null "
+            "order by 1, 2 limit %s",
+            (group_id, content, _MOST_FILES),
         ).fetchall()
     return tuple(_file(one) for one in rows)
 

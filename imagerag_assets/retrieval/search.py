@@ -21,6 +21,8 @@ from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import ModelError, NoLiveIndexError, QueryError, UnknownImageError
 from imagerag_assets.images.crops import shrink
 from imagerag_assets.methods import Leg, Method
+from imagerag_assets.models import query_vectors
+from imagerag_assets.models.query_vectors import QueryVectors
 from imagerag_assets.retrieval import fusion, generations, images
 from imagerag_assets.retrieval.filters import Condition, condition_sql, require_known_keys
 from imagerag_assets.retrieval.gallery import Results
@@ -47,6 +49,9 @@ LONGEST_TEXT = 50_000
 # Lone surrogates are no text either: a tokenizer cannot encode them.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _MOST_RESULTS, _FURTHEST = 1_000, 10_000
+_LONGEST_SHOWN, _MOST_FILES = 20_000, 100
+"""Characters of a result's texts and files of each kind: answers of a hundred results stay of a size that is sent."""
+_WORDS_ONLY: tuple[Method, ...] = ("description", "text")
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class LegScore:
 @dataclass(frozen=True)
 class Result:
     """One found image. `box` is the best matching tile in pixels; `duplicates` are the files folded behind it.
+
+    `description` and `ocr` are their first 20,000 characters, `uris` and `duplicates` the first 100 of each.
 
     `relevance`, 0–1, is the share of queries without an answer whose best result looks less like one (docs/fusion.md);
     None where it is not measured: other methods than hybrid, queries with a picture, collections too small to measure.
@@ -111,11 +118,16 @@ class EncodedQuery:
 
 
 def encode_query(
-    project: Project, query: Query, method: Method = "hybrid", generation: Generation | None = None
+    project: Project,
+    query: Query,
+    method: Method = "hybrid",
+    generation: Generation | None = None,
+    vectors: QueryVectors | None = None,
 ) -> EncodedQuery:
     """What the method's legs need of a query: no model is touched that has no leg to serve.
 
     `generation` (None: the live one) is where an `image_id` is looked up; its models must be the project's.
+    `vectors` (None: none but this query's own) are those of words that were encoded before.
     Words and picture together are a direction between their two vectors for `clip`; the other legs have the words.
     Control characters part words. Raises `QueryError` for a query that holds nothing, too much, or two pictures, and
     `UnknownImageError` or `AmbiguousImageError` for an `image_id` that is not one indexed image.
@@ -123,10 +135,12 @@ def encode_query(
     words = _CONTROL.sub(" ", query.text).strip()
     _require_sense(query, words)
     example = _indexed(project, query.image_id, generation) if query.image_id else None
-    clip = _clip_vector(project, words, query.image, example) if _uses(method, "clip") else None
+    # The two spaces may have the same model for words: the bundled ones do.
+    vectors = vectors or QueryVectors()
+    clip = _clip_vector(project, words, query.image, example, vectors) if _uses(method, "clip") else None
     text = None
     if words and _uses(method, "description"):
-        text = project.text_encoder().encode_texts([words])[0]
+        text = vectors.of(project.text_encoder(), words)
     found = list(dict.fromkeys(terms(words)))[:_MAXIMUM_TERMS] if _uses(method, "text") else []
     pictured = query.image is not None or example is not None
     group = example.group_id if example else ""
@@ -140,6 +154,24 @@ def _require_sense(query: Query, words: str) -> None:
         raise QueryError(f"The query has {len(query.text):,} characters; at most {LONGEST_TEXT:,} are taken.")
     if query.image is not None and query.image_id:
         raise QueryError("Two pictures to look for: give an image, or the id of an indexed one.")
+
+
+def _require_page(limit: int, offset: int) -> None:
+    if not (1 <= limit <= _MOST_RESULTS and 0 <= offset <= _FURTHEST):
+        raise QueryError(f"limit is 1 to {_MOST_RESULTS:,}, and offset 0 to {_FURTHEST:,}.")
+
+
+def _require_words(query: Query, method: Method) -> None:
+    """Raise for a picture alone where only words are compared.
+
+    `encode_query` takes it: a benchmark's picture is searched by every method, and such a leg finds nothing.
+    """
+    pictured = query.image is not None or bool(query.image_id)
+    if pictured and method in _WORDS_ONLY and not _CONTROL.sub(" ", query.text).strip():
+        raise QueryError(
+            f"The method {method} compares words, and this query is a picture alone. Search it by clip, hybrid or rrf, "
+            "or add words."
+        )
 
 
 @dataclass(frozen=True)
@@ -169,7 +201,7 @@ def _indexed(project: Project, id: str, generation: Generation | None) -> _Examp
 
 
 def _clip_vector(
-    project: Project, words: str, image: Image.Image | None, example: _Example | None
+    project: Project, words: str, image: Image.Image | None, example: _Example | None, vectors: QueryVectors
 ) -> FloatArray | None:
     picture: FloatArray | None = example.vector if example else None
     if image is not None:
@@ -177,7 +209,7 @@ def _clip_vector(
         picture = encoder.encode_images([shrink(image.copy(), 2 * (encoder.image_size or 224))])[0]
     if not words:
         return picture
-    said: FloatArray = project.dual_encoder().encode_texts([words])[0]
+    said = vectors.of(project.dual_encoder(), words)
     if picture is None:
         return said
     total = _WORDS_SHARE * said + (1 - _WORDS_SHARE) * picture
@@ -201,10 +233,12 @@ def search(
     `where` are conditions that every result fulfils; `offset` skips the first results, for pages; `exact` compares
     with every image that passes the filters, whatever their number, which is the ground truth of the index scans.
     Raises `NoLiveIndexError` before the first materialization, `SettingsError` for an unknown collection, `QueryError`
-    for a filter key that no image has, a page too far, and like `encode_query`.
+    for a filter key that no image has, a page too far, a picture alone where words are compared, and like
+    `encode_query`.
     """
-    if not (1 <= limit <= _MOST_RESULTS and 0 <= offset <= _FURTHEST):
-        raise QueryError(f"limit is 1 to {_MOST_RESULTS:,}, and offset 0 to {_FURTHEST:,}.")
+    query = Query(query) if isinstance(query, str) else query
+    _require_page(limit, offset)
+    _require_words(query, method)
     for name in collections:
         project.settings.collection(name)
     _require_known_collections(project, where)
@@ -213,8 +247,9 @@ def search(
         require_known_keys(connection, generation, where)
     # With its own models to the end, whatever becomes live meanwhile.
     project = generations.project_of(project, generation)
-    encoded = encode_query(project, Query(query) if isinstance(query, str) else query, method, generation)
+    encoded = encode_query(project, query, method, generation, query_vectors.SHARED)
     with project.database.connect() as connection:
+        _require_in_reach(connection, project, generation, collections, where, offset + limit)
         found = run_search(
             connection, project, encoded, generation, method=method, collections=collections, where=where, limit=limit,
             offset=offset, exact=exact,
@@ -264,6 +299,26 @@ def searchable(connection: Connection, project: Project) -> Generation:
     return generation
 
 
+def _require_in_reach(
+    connection: Connection,
+    project: Project,
+    generation: Generation,
+    collections: tuple[str, ...],
+    where: Sequence[Condition],
+    last: int,
+) -> None:
+    """Raise for a page that ends behind the images that every page ranks, where the filters leave more than those.
+
+    What is ranked decides the scores and the ranks: with a wider pool a later page would be of another order.
+    """
+    reach = project.settings.index.candidates
+    if last > reach and _rows_in(connection, generation, collections, where, reach) > reach:
+        raise QueryError(
+            f"Pages reach to result {reach:,} (index.candidates), and this one to {last:,}. Ask for less, narrow the "
+            "search by filters or collections, or raise the setting."
+        )
+
+
 def _require_known_collections(project: Project, where: Sequence[Condition]) -> None:
     known = [one.name for one in project.settings.collections]
     for one in where:
@@ -296,7 +351,7 @@ def search_rows(
     """The search statement's own rows, of any generation; that the query is of its models is the caller's to know."""
     settings = project.settings.index
     condition, values = condition_sql(where)
-    exact = exact or _rows_in(connection, generation, collections, condition, values) <= _EXACT_ROWS
+    exact = exact or _rows_in(connection, generation, collections, where, _EXACT_ROWS) <= _EXACT_ROWS
     judged = method == "hybrid" and query.clip is not None and query.text is not None and not query.pictured
     statement = _statement(generation, method, condition, exact=exact, judged=judged)
     if not exact:
@@ -317,6 +372,8 @@ def search_rows(
         "background": _BACKGROUND,
         "limit": limit,
         "offset": offset,
+        "longest": _LONGEST_SHOWN,
+        "most_files": _MOST_FILES,
         **fusion.parameters(project.settings.fusion),
         **values,
     }
@@ -332,16 +389,17 @@ def _rows_in(
     connection: Connection,
     generation: Generation,
     collections: tuple[str, ...],
-    condition: sql.Composable,
-    values: dict[str, Any],
+    where: Sequence[Condition],
+    enough: int,
 ) -> int:
-    """How many images the filters leave; counting stops where the answer no longer matters."""
+    """How many images the filters leave; counting stops behind `enough`."""
+    condition, values = condition_sql(where)
     row = connection.execute(
         sql.SQL(
             "select count(*) from (select from {} i where (%(c)s::text[] is null or i.collection = any(%(c)s)) "
             "and {} limit %(n)s) x"
         ).format(generation.table("images"), condition),
-        {"c": list(collections) or None, "n": _EXACT_ROWS + 1, **values},
+        {"c": list(collections) or None, "n": enough + 1, **values},
     ).fetchone()
     return int(row[0]) if row else 0
 

@@ -129,13 +129,14 @@ ranked as (
         order by group_id, folding desc nulls last, collection, uri) f
 ),
 final as (select r.*, {final_score} as score from ranked r)
-select f.score, i.collection, i.content, i.uris, i.group_id, i.width, i.height, i.description, i.category, i.tags,
-       i.ocr, i.confidence, box.x0, box.y0, box.x1, box.y1,
+select f.score, i.collection, i.content, i.uris[:%(most_files)s] as uris, i.group_id, i.width, i.height,
+       left(i.description, %(longest)s) as description, i.category, i.tags, left(i.ocr, %(longest)s) as ocr, i.confidence,
+       box.x0, box.y0, box.x1, box.y1,
        f.clip, f.clip_rank, f.description as description_score, f.description_rank, f.text as text_score, f.text_rank,
        f.text_share, f.clip_ratio, f.description_ratio, f.text_ratio,
        {relevance} as relevance,
-       (select coalesce(array_agg(o.uris[1] order by o.collection, o.uris[1]), '{{}}')
-        from {images} o where o.group_id = i.group_id and o.image_id <> i.image_id) as duplicates
+       array(select o.uris[1] from {images} o where o.group_id = i.group_id and o.image_id <> i.image_id
+             order by o.collection, o.uris[1] limit %(most_files)s) as duplicates
 from final f
 join {images} i using (image_id)
 left join leg_calibrations k on k.generation = %(generation)s and k.collection = i.collection

@@ -47,7 +47,7 @@ def serve(
 
     project = open_project(settings, _DATABASE_WAIT_SECONDS)
     app = create_app(project, host)
-    mount_page(app, project)
+    mount_page(app)
     logging.config.dictConfig(_LOGGING)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, proxy_headers=False,

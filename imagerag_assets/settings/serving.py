@@ -20,6 +20,8 @@ class Serving(Section):
     None: on loopback those of this machine alone, elsewhere every name."""
     cors_origins: tuple[str, ...] = ()
     """Web pages of these origins, such as https://app.example.com, may call the API from a browser. None: no other."""
+    behind_tls: bool = False
+    """Browsers reach the page through a proxy that speaks TLS: its cookie is then for https alone."""
     max_upload_bytes: int = Field(default=32_000_000, ge=1_000, le=1_000_000_000)
     """Of one picture, in a query or to be indexed. A request's body may be 4/3 of it (base64) and 64 kB more."""
     max_query_characters: int = Field(default=2_000, ge=1, le=50_000)

@@ -22,6 +22,7 @@ from imagerag_assets.models.checkpoints import find_checkpoint
 from imagerag_assets.models.dual_encoder import DualEncoder
 from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import generations
+from imagerag_assets.retrieval.filters import parse_conditions
 from imagerag_assets.retrieval.search import Query, Result, encode_query, run_search, search
 from imagerag_assets.stages import pgvector_index
 from imagerag_assets.stages.common import RunOptions
@@ -230,6 +231,48 @@ def test_a_limit_keeps_the_best(shop: Project, method: Method) -> None:
     assert [one.score for one in everything] == sorted((one.score for one in everything), reverse=True)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_pages_joined_are_one_long_page_and_none_reaches_behind_what_is_ranked(
+    make_project: MakeProject, tmp_path: Path, method: Method
+) -> None:
+    project = shop_project(make_project, tmp_path, index={"candidates": 12})
+    build(project, random_pictures(30, seed=11))
+    query = Query("network error")
+    whole = search(project, query, method=method, limit=12)
+    pages = [search(project, query, method=method, limit=4, offset=offset) for offset in (0, 4, 8)]
+    assert [one for page in pages for one in page] == whole
+    with pytest.raises(QueryError, match=r"reach to result 12 \(index\.candidates\), and this one to 14"):
+        search(project, query, method=method, limit=4, offset=10)
+    # Where the filters leave no more than that, everything is ranked anyway.
+    assert not search(project, query, method=method, limit=4, offset=20, where=parse_conditions(["uri=none.png"]))
+
+
+def test_a_picture_alone_is_refused_by_methods_of_words_and_the_message_names_others(shop: Project) -> None:
+    build(shop, [Picture("a.png", "red mug", "red mug"), Picture("b.png", "red mug", "red mug")])
+    for query in (Query(image=draw(1)), Query(" \x07", image_id="a.png")):
+        for method in ("text", "description"):
+            with pytest.raises(QueryError, match=f"method {method} compares words.*clip, hybrid or rrf"):
+                search(shop, query, method=method)
+    assert names(search(shop, Query("mug", image_id="a.png"), method="text")) == ["b.png"]
+    assert names(search(shop, Query(image_id="a.png"), method="rrf")) == ["b.png"]
+
+
+def test_the_texts_and_files_of_a_result_are_bounded(shop: Project) -> None:
+    build(shop, [Picture("0.png", "mug " * 6_000, "a mug"), *(
+        Picture(f"{number}.png", canonical="0.png") for number in range(1, 131)
+    )])  # fmt: skip
+    with shop.database.connect() as connection:
+        connection.execute(
+            "insert into raw_images (collection, uri, content, size_bytes, version, fingerprint) "
+            "select collection, 'copy/' || n, content, 1, '0', 'f' from raw_images, generate_series(1, 130) n "
+            "where uri = '0.png'"
+        )
+    pgvector_index.run(shop, RunOptions())
+    (found,) = search(shop, "mug", method="text")
+    assert (len(found.ocr), len(found.uris), len(found.duplicates)) == (20_000, 100, 100)
+    assert found.uri == "0.png"
+
+
 class Watch:
     """Files and addresses that this process opens while it is on. An audit hook cannot be removed again."""
 
@@ -309,6 +352,15 @@ def test_an_index_of_another_model_is_searched_with_that_model(
     assert search(shop, Query("red mug")) == search(other, Query("red mug"))
     with shop.database.connect() as connection, pytest.raises(ModelError, match="than the query was encoded with"):
         run_search(connection, shop, encode_query(shop, Query("red mug")))
+
+
+def test_settings_whose_own_model_is_missing_do_not_keep_the_live_index_from_being_searched(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    build(shop, [Picture("a.png", "red mug", "a red mug")])
+    models = {"text": str(tmp_path / "not" / "there"), "image_text": str(tmp_path / "nor" / "this")}
+    other = shop_project(make_project, tmp_path, url=shop.settings.database.url, models=models)
+    assert search(other, Query("red mug")) == search(shop, Query("red mug"))
 
 
 def test_an_index_whose_model_is_gone_or_changed_is_refused_and_not_searched(

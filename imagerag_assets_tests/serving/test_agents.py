@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
-from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import SettingsError
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.serving.agents.server import http_app
 from imagerag_assets.serving.api import keys
+from imagerag_assets.settings import Serving
 from imagerag_assets_tests.retrieval.corpus import Picture, build, content_of
+from imagerag_assets_tests.serving.api.server import running
 
 MakeProject = Callable[..., Project]
 COMMAND = ("-m", "imagerag_assets.serving.cli", "mcp", "--settings")
@@ -154,17 +155,72 @@ def test_an_agent_uses_every_tool_over_standard_input_and_output(project: Projec
     anyio.run(run)
 
 
-def test_an_agent_uses_every_tool_over_http(project: Project, settings_file: Path) -> None:
-    async def run(address: str) -> None:
-        async with Client(address) as client:
+@pytest.fixture(scope="module")
+def address(settings_file: Path) -> Iterator[str]:
+    """Of a server in a process of its own."""
+    with http_server(settings_file) as where:
+        yield where
+
+
+@asynccontextmanager
+async def with_key(address: str, key: str) -> AsyncIterator[Client]:
+    """The SDK's client, with a key as people give it one."""
+    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=300)
+    async with http, Client(streamable_http_client(address, http_client=http)) as client:
+        yield client
+
+
+def made_key(project: Project, scope: str) -> str:
+    with project.database.connect() as connection:
+        return keys.create(connection, f"{scope} {time.monotonic_ns()}", [scope])[1]
+
+
+def test_an_agent_with_a_key_to_read_uses_every_tool_over_http(project: Project, address: str) -> None:
+    async def run() -> None:
+        async with with_key(address, made_key(project, "read")) as client:
             await use_every_tool(client, project)
             answer = await call(client, "ask", question="Which invoice is it?", limit=2)
             told = facts(answer)
             assert told["extractive"]
             assert {one["content"] for one in told["citations"]} <= {one["content"] for one in told["results"]}
 
-    with http_server(settings_file) as address:
-        anyio.run(run, address)
+    anyio.run(run)
+
+
+def test_without_a_key_to_read_an_agent_is_refused_on_loopback_too(project: Project, address: str) -> None:
+    async def names(key: str) -> None:
+        async with with_key(address, key) as client:
+            await client.list_tools()
+
+    with pytest.RaisesGroup(pytest.RaisesExc(Exception), flatten_subgroups=True, allow_unwrapped=True):
+        anyio.run(names, "imagerag_x_y")
+    reading = made_key(project, "read")
+    for key, status in (("", 401), (f"{reading}x", 401), (made_key(project, "write"), 403), (reading, 400)):
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        answer = httpx2.post(address, json={}, headers=headers)
+        assert answer.status_code == status, answer.text
+        assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+def test_a_page_elsewhere_cannot_reach_the_server_by_another_name_or_from_another_origin(
+    project: Project, address: str
+) -> None:
+    key = {"Authorization": f"Bearer {made_key(project, 'read')}"}
+    for header, status in (({"Host": "evil.example"}, 400), ({"Origin": "http://evil.example"}, 403)):
+        assert httpx2.post(address, headers={**key, **header}, json={}).status_code == status
+
+
+def test_calls_are_limited_in_number_and_in_size(project: Project, tmp_path: Path) -> None:
+    limits = Serving(authentication="off", requests_per_minute=5, max_upload_bytes=1000)
+    limited = Project(project.settings.model_copy(update={"serving": limits}))
+    with running(http_app(limited, "127.0.0.1")) as origin, httpx2.Client(base_url=origin) as client:
+        as_json = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        in_pieces = (b" " * 1000 for _ in range(100))
+        for body in (b" " * 70_000, in_pieces):
+            assert client.post("/mcp", content=body, headers=as_json).status_code == 413
+        # The bucket is asked before the body: one of the two above took from it.
+        statuses = [client.post("/mcp", json={}).status_code for _ in range(5)]
+        assert statuses == [400, 400, 400, 400, 429]
 
 
 def test_nothing_but_the_protocol_is_on_standard_output(settings_file: Path) -> None:
@@ -178,35 +234,6 @@ def test_nothing_but_the_protocol_is_on_standard_output(settings_file: Path) -> 
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     assert '"serverInfo"' in line
-
-
-def test_a_page_elsewhere_cannot_reach_the_server_on_loopback_by_another_name(settings_file: Path) -> None:
-    with http_server(settings_file) as address:
-        answer = httpx2.post(address, headers={"Host": "evil.example"}, json={})
-        assert answer.status_code == 421
-
-
-@contextmanager
-def connected(project: Project) -> Iterator[Connection]:
-    with project.database.connect() as connection:
-        yield connection
-
-
-def test_elsewhere_than_on_loopback_a_key_to_read_is_needed(project: Project, settings_file: Path) -> None:
-    with connected(project) as connection:
-        _, reading = keys.create(connection, "agent", ["read"])
-        _, writing = keys.create(connection, "uploader", ["write"])
-
-    async def names(address: str, key: str) -> set[str]:
-        http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"})
-        async with http, Client(streamable_http_client(address, http_client=http)) as client:
-            return {one.name for one in (await client.list_tools()).tools}
-
-    with http_server(settings_file, "--host", "0.0.0.0") as address:  # noqa: S104
-        assert httpx2.post(address, json={}).status_code == 401
-        assert httpx2.post(address, json={}, headers={"Authorization": f"Bearer {reading}x"}).status_code == 401
-        assert httpx2.post(address, json={}, headers={"Authorization": f"Bearer {writing}"}).status_code == 403
-        assert "ask" in anyio.run(names, address, reading)
 
 
 def test_without_keys_only_loopback_is_served(project: Project) -> None:

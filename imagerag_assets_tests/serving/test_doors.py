@@ -7,6 +7,7 @@ import html
 import json
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -250,6 +251,20 @@ def test_all_doors_give_the_same_images_in_the_same_order(
     assert "shop/picture-0002.png" not in doors["page"](queries[5])
 
 
+def test_an_event_of_the_page_has_no_more_time_than_a_request_of_the_api(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = project.settings.serving.model_copy(update={"timeout_seconds": 0.5, "answer_timeout_seconds": 0.5})
+    hurried = Project(project.settings.model_copy(update={"serving": limits}))
+    for name in ("search", "ask_stream"):
+        monkeypatch.setattr(f"imagerag_assets.serving.page.blocks.{name}", lambda *_a, **_v: time.sleep(3))
+    with served(hurried) as address, httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
+        page = Page(client)
+        for part in ("search", "ask"):
+            told = page.send(part, "click", [None, "part", [], "", "clip", "alone", 3])
+            assert "took more than 0.5 s" in told["output"]["data"][0], part
+
+
 def test_a_path_or_an_address_is_searched_as_words_at_every_door(
     doors: dict[str, Door], project: Project, tmp_path: Path
 ) -> None:
@@ -316,6 +331,8 @@ def refusals(
         (Asked("part", where=("collection=attic",)), "422 invalid-query", "There is no collection 'attic'"),
         (Asked("part", where=("colour=red",)), "422 invalid-query", "No image has 'colour'"),
         (Asked("part", where=("width",)), "422 invalid-query", "has no meaning"),
+        (Asked(like="shop/picture-0002.png", method="text"), "422 invalid-query", "Search it by clip, hybrid or rrf"),
+        (Asked(like="shop/picture-0002.png", method="description"), "422 invalid-query", "compares words"),
     ],
     ids=lambda value: None if isinstance(value, Asked) else value,
 )

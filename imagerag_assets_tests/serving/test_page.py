@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
 
 from imagerag_assets.answers import Answer
@@ -22,6 +24,7 @@ from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.serving.api import keys
 from imagerag_assets.serving.api.app import create_app
 from imagerag_assets.serving.page import views
+from imagerag_assets.serving.page.login import Sessions, add_login
 from imagerag_assets.serving.page.mount import mount_page
 from imagerag_assets.stages import raw_images
 from imagerag_assets.stages.common import RunOptions
@@ -49,7 +52,7 @@ def project(make_shared_project: MakeProject, tmp_path_factory: pytest.TempPathF
 @contextmanager
 def served(project: Project) -> Iterator[str]:
     app = create_app(project)
-    mount_page(app, project)
+    mount_page(app)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -229,8 +232,28 @@ def test_the_keyboard_alone_is_enough_on_a_narrow_screen(browser: Browser, addre
         page.locator("#results button").first.focus()
         page.keyboard.press("Enter")
         expect(page.locator("#facts").get_by_role("heading").first).to_have_text(names_shown[0])
-        # Nothing is wider than the screen.
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert_fits(page, 390)
+        page.get_by_role("button", name="Filters and methods").click()
+        page.locator("#beside-method").get_by_label("text").check()
+        page.get_by_role("button", name="Search").click()
+        assert shown(page, "beside")
+        assert_fits(page, 390)
+        page.get_by_role("button", name="Ask", exact=True).click()
+        page.get_by_role("button", name="Image 1", exact=True).click()
+        assert_fits(page, 390)
+
+
+def assert_fits(page: Page, width: int) -> None:
+    """Nothing that is seen reaches over the screen's edge, not even into what could be scrolled to."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = page.evaluate(
+        """(width) => [...document.querySelectorAll('button, input, textarea, img, h1, h2, p, td, label')]
+            .filter((one) => one.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+            .filter((one) => one.getBoundingClientRect().right > width + 1)
+            .map((one) => one.outerHTML.slice(0, 200))""",
+        width,
+    )
+    assert outside == []
 
 
 def test_an_added_picture_is_in_the_collection_and_the_next_run_takes_it(
@@ -270,6 +293,17 @@ def test_what_is_not_the_pages_stays_the_apis(page: Page, address: str) -> None:
         answer = page.request.get(f"{address}{path}")
         assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), path
     assert page.request.delete(f"{address}/search").status == 405
+
+
+def test_behind_a_proxy_with_tls_the_sessions_cookie_is_for_https_alone(project: Project) -> None:
+    with project.database.connect() as connection:
+        _, reading = keys.create(connection, "for cookies", ["read"])
+    for secure in (True, False):
+        app = FastAPI()
+        add_login(app, Sessions(project), secure=secure)
+        answer = TestClient(app).post("/login", data={"key": reading}, follow_redirects=False)
+        assert ("Secure" in answer.headers["set-cookie"]) == secure
+        assert "HttpOnly" in answer.headers["set-cookie"]
 
 
 def test_with_keys_the_page_asks_for_one_and_revoking_it_ends_the_session(browser: Browser, project: Project) -> None:

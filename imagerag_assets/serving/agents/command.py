@@ -17,8 +17,8 @@ def mcp(
 ) -> None:
     """Serve agents by the Model Context Protocol: search_images, get_image, ask.
 
-    Over standard input and output, as agents start it; with --http over a port. Other machines than this one need a
-    key of `imagerag keys create`.
+    Over standard input and output, as agents start it; with --http over a port, for those who hold a key of
+    `imagerag keys create` with the scope read, unless serving.authentication is off.
     """
     from imagerag_assets.project import open_project
     from imagerag_assets.serving.agents.server import PATH, serve_http, serve_stdio

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import anyio.to_thread
-from mcp.server.auth.provider import AccessToken
-from mcp.server.auth.settings import AuthSettings
-from mcp.server.mcpserver import MCPServer
+from fastapi.security.utils import get_authorization_scheme_param
 from mcp.server.transport_security import TransportSecuritySettings
-from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from imagerag_assets.errors import SettingsError
 from imagerag_assets.project import Project
 from imagerag_assets.serving.agents.tools import agent_server
-from imagerag_assets.serving.api import keys
-from imagerag_assets.serving.api.app import is_loopback
+from imagerag_assets.serving.api.app import guard, require_safe
+from imagerag_assets.serving.api.door import Door
 
 PATH = "/mcp"
 
@@ -34,49 +29,34 @@ def serve_http(project: Project, host: str, port: int) -> None:
 
 
 def http_app(project: Project, host: str) -> Starlette:
-    """The application to be served at `host`: on loopback without keys, elsewhere with the API's, of scope read.
+    """The application to be served at `host`, behind what guards the API: keys of scope read, and its limits.
 
-    Raises `SettingsError` where keys would be needed and the settings say that there are none.
+    Raises `SettingsError` where authentication is off and `host` is not of this machine alone.
     """
-    if is_loopback(host):
-        return _app(agent_server(project), project, _ON_LOOPBACK)
-    if project.settings.serving.authentication == "off":
-        raise SettingsError(
-            f"serving.authentication is off, so everyone who reaches {host} could read every image. Serve on "
-            "127.0.0.1, or set it to keys and make one: imagerag keys create."
-        )
-    # No authorization server is told of: keys are made on the command line and handed over.
-    auth = AuthSettings(issuer_url=AnyHttpUrl("http://127.0.0.1"), resource_server_url=None, required_scopes=["read"])
-    return _app(agent_server(project, auth=auth, token_verifier=_Keys(project)), project, _ANYWHERE)
-
-
-# A web page whose name was made to point here (DNS rebinding) sends its own name as Host. It has no key.
-_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_ON_LOOPBACK = TransportSecuritySettings(
-    allowed_hosts=[f"{name}:*" for name in _NAMES], allowed_origins=[f"http://{name}:*" for name in _NAMES]
-)
-_ANYWHERE = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-
-
-def _app(server: MCPServer[Any], project: Project, security: TransportSecuritySettings) -> Starlette:
-    most = project.settings.serving.max_body_bytes
+    require_safe(project.settings, host)
     # Calls stand for themselves: nothing is kept between two of them, so a server may be restarted under its clients.
-    return server.streamable_http_app(
-        streamable_http_path=PATH, stateless_http=True, json_response=True, transport_security=security,
-        max_request_body_size=most,
+    app = agent_server(project).streamable_http_app(
+        streamable_http_path=PATH, stateless_http=True, json_response=True,
+        max_request_body_size=project.settings.serving.max_body_bytes,
+        # `guard` looks at Host and Origin by the settings that the API has for it.
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )  # fmt: skip
+    door = Door(project)
+    app.add_middleware(_Admission, door=door)
+    guard(app, door, host)
+    return app
 
 
-class _Keys:
-    """The API's keys, as the SDK asks for them."""
+class _Admission:
+    """ASGI middleware: who calls holds a key to read, and calls no more often than it may."""
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app = app
+        self._door = door
 
-    async def verify_token(self, token: str) -> AccessToken | None:
-        key = await anyio.to_thread.run_sync(self._verify, token)
-        return None if key is None else AccessToken(token=token, client_id=key.key_id, scopes=key.scopes)
-
-    def _verify(self, token: str) -> keys.Key | None:
-        with self._project.database.connect() as connection:
-            return keys.verify(connection, token)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
+            await self._door.admit(request, token if scheme.lower() == "bearer" and token else None, ("read",))
+        await self._app(scope, receive, send)

@@ -9,7 +9,7 @@ import base64
 import binascii
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from importlib.metadata import version
 from typing import Annotated, Any, ParamSpec
@@ -22,6 +22,7 @@ from PIL import Image
 from pydantic import Field, TypeAdapter
 
 from imagerag_assets.answers import Answer, ask
+from imagerag_assets.database.deadlines import time_limit
 from imagerag_assets.errors import ImageragError, UnknownImageError
 from imagerag_assets.methods import Method
 from imagerag_assets.project import Project
@@ -39,6 +40,8 @@ INSTRUCTIONS = (
 )
 _TILE_SIDE = 1024
 """Longest side in pixels of a region that get_image shows."""
+_LONGEST_TEXT = 2_000
+"""Characters of each text of a result."""
 _READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _P = ParamSpec("_P")
 
@@ -59,15 +62,16 @@ class Found:
     nothing_good_enough: bool
 
 
-def agent_server(project: Project, **options: Any) -> MCPServer[Any]:
-    """A server with the tools over this project; `options` are the SDK's own, such as a token_verifier."""
+def agent_server(project: Project) -> MCPServer[Any]:
+    """A server with the tools over this project."""
     server: MCPServer[Any] = MCPServer(
-        "imagerag", title="Imagerag", version=version("imagerag"), instructions=INSTRUCTIONS, log_level="WARNING",
-        **options,
-    )  # fmt: skip
+        "imagerag", title="Imagerag", version=version("imagerag"), instructions=INSTRUCTIONS, log_level="WARNING"
+    )
+
+    serving = project.settings.serving
 
     @server.tool(title="Search images", annotations=_READ_ONLY)
-    @_clearly
+    @_clearly(serving.timeout_seconds)
     def search_images(
         text: Annotated[str, Field(description="Words, in English or French")] = "",
         image: Picture = None,
@@ -84,11 +88,13 @@ def agent_server(project: Project, **options: Any) -> MCPServer[Any]:
             project, Query(text, _decoded(image, project), image_id=image_id or ""), method=method,
             collections=tuple(collections or ()), where=parse_conditions(where or ()), limit=limit, offset=offset,
         )  # fmt: skip
-        told = Found(list(found), nothing_good_enough(found, project.settings.index.relevance, offset))
+        told = Found(
+            [_shortened(one) for one in found], nothing_good_enough(found, project.settings.index.relevance, offset)
+        )
         return _result(Found, told, _thumbnails(project, (one.content for one in found)) if thumbnails else ())
 
     @server.tool(title="Look at an image", annotations=_READ_ONLY)
-    @_clearly
+    @_clearly(serving.timeout_seconds)
     def get_image(
         image_id: Annotated[str, Field(description="Its sha256 (or 8 or more of its first digits), or collection/uri")],
         box: Annotated[
@@ -107,7 +113,7 @@ def agent_server(project: Project, **options: Any) -> MCPServer[Any]:
         return _result(StoredImage, told, shown)
 
     @server.tool(name="ask", title="Ask the images", annotations=_READ_ONLY)
-    @_clearly
+    @_clearly(serving.answer_timeout_seconds)
     def ask_images(
         question: Annotated[str, Field(description="In words")],
         image: Picture = None,
@@ -121,26 +127,43 @@ def agent_server(project: Project, **options: Any) -> MCPServer[Any]:
             project, question, image=_decoded(image, project), image_id=image_id,
             collections=tuple(collections or ()), where=parse_conditions(where or ()), limit=limit,
         )  # fmt: skip
+        told = replace(told, results=tuple(_shortened(one) for one in told.results))
         return _result(Answer, told, _thumbnails(project, (one.content for one in told.citations)))
 
     return server
 
 
-def _clearly(tool: Callable[_P, CallToolResult]) -> Callable[_P, CallToolResult]:
-    """The tool, with what a person can mend as a tool error: any other exception is shown to nobody but the log."""
+def _clearly(seconds: float) -> Callable[[Callable[_P, CallToolResult]], Callable[_P, CallToolResult]]:
+    """The tool, with so much time for the database.
 
-    @wraps(tool)
-    def called(*args: _P.args, **kwargs: _P.kwargs) -> CallToolResult:
-        try:
-            return tool(*args, **kwargs)
-        except ImageragError as error:
-            raise ToolError(str(error)) from None
-        except ProblemError as error:
-            raise ToolError(error.detail) from None
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            raise ToolError("The database does not answer. Try again when it is back.") from None
+    What a person can mend is a tool error: any other exception is shown to nobody but the log.
+    """
 
-    return called
+    def within(tool: Callable[_P, CallToolResult]) -> Callable[_P, CallToolResult]:
+        @wraps(tool)
+        def called(*args: _P.args, **kwargs: _P.kwargs) -> CallToolResult:
+            try:
+                with time_limit(seconds):
+                    return tool(*args, **kwargs)
+            except ImageragError as error:
+                raise ToolError(str(error)) from None
+            except ProblemError as error:
+                raise ToolError(error.detail) from None
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                raise ToolError("The database does not answer. Try again when it is back.") from None
+
+        return called
+
+    return within
+
+
+def _shortened(one: Result) -> Result:
+    """With as much of its texts as helps to choose: get_image has the whole of one, and fifty would fill a context."""
+    return replace(one, ocr=_first(one.ocr), description=_first(one.description))
+
+
+def _first(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
 
 
 def _result(kind: type[Any], told: Any, pictures: Iterable[ImageContent]) -> CallToolResult:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,6 +36,7 @@ from imagerag_assets.serving.api.routes.operations import operation_routes
 from imagerag_assets.serving.api.routes.reports import report_routes
 from imagerag_assets.serving.api.routes.search import search_routes
 from imagerag_assets.serving.api.routes.uploads import upload_routes
+from imagerag_assets.settings import Settings
 
 
 def create_app(project: Project, host: str = "127.0.0.1") -> FastAPI:
@@ -42,18 +44,14 @@ def create_app(project: Project, host: str = "127.0.0.1") -> FastAPI:
 
     Raises `SettingsError` where authentication is off and `host` is not of this machine alone.
     """
-    serving = project.settings.serving
-    if serving.authentication == "off" and not is_loopback(host):
-        raise SettingsError(
-            f"serving.authentication is off, so everyone who reaches {host} could read and upload. Serve on "
-            "127.0.0.1, or set it to keys and make one: imagerag keys create."
-        )
+    require_safe(project.settings, host)
     door = Door(project)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         door.warm_up()
         yield
+        door.close()
 
     # FastAPI's pages about the API load scripts from elsewhere; /openapi.json is what they are made from.
     app = FastAPI(
@@ -66,6 +64,24 @@ def create_app(project: Project, host: str = "127.0.0.1") -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refuse)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 
+    guard(app, door, host)
+    # `page.mount` adds the web page to what this returns, at "/" and behind these routes.
+    app.state.door = door
+    return app
+
+
+def require_safe(settings: Settings, host: str) -> None:
+    """Raise `SettingsError` where authentication is off and the address `host` is not of this machine alone."""
+    if settings.serving.authentication == "off" and not is_loopback(host):
+        raise SettingsError(
+            f"serving.authentication is off, so everyone who reaches {host} could read and upload. Serve on "
+            "127.0.0.1, or set it to keys and make one: imagerag keys create."
+        )
+
+
+def guard(app: Starlette, door: Door, host: str) -> None:
+    """Put around an application what every request passes: the access log, names of this server, sizes and times."""
+    serving = door.project.settings.serving
     # The last one that is added is the first to see a request.
     app.add_middleware(BodyLimit, max_bytes=serving.max_body_bytes, seconds=serving.timeout_seconds)
     if serving.cors_origins:
@@ -77,9 +93,6 @@ def create_app(project: Project, host: str = "127.0.0.1") -> FastAPI:
     names = (*LOOPBACK, *serving.hosts) if is_loopback(host) else serving.hosts or None
     app.add_middleware(Hosts, names=names, origins=serving.cors_origins)
     app.add_middleware(Edge, metrics=door.metrics)
-
-    # `page.mount` adds the web page to what this returns, at "/" and behind these routes.
-    return app
 
 
 def is_loopback(host: str) -> bool:

@@ -8,9 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Annotated, TypeVar
 
-import anyio.to_thread
 import psycopg
-from anyio import CapacityLimiter
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 from PIL import Image
@@ -25,6 +23,7 @@ from imagerag_assets.serving.api.keys import Scope
 from imagerag_assets.serving.api.limits import TokenBuckets
 from imagerag_assets.serving.api.metrics import Metrics
 from imagerag_assets.serving.api.problems import ProblemError
+from imagerag_assets.serving.api.threads import Threads
 
 T = TypeVar("T")
 _log = logging.getLogger("imagerag.api")
@@ -32,6 +31,8 @@ _log = logging.getLogger("imagerag.api")
 _THREADS = 8
 # These wait for a language model and need a connection now and then.
 _ANSWER_THREADS = 32
+_MOST_WAITING = 200
+"""For a thread. Each of them waits no longer than its time limit anyway."""
 Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
     Security(HTTPBearer(auto_error=False, description="A key of `imagerag keys create`.")),
@@ -51,25 +52,30 @@ class Door:
         self.warmth = "The models are being loaded."
         """Why the models are not warm; empty once they are."""
         self._buckets = TokenBuckets(project.settings.serving.requests_per_minute)
-        self._threads = CapacityLimiter(_THREADS)
-        self._answer_threads = CapacityLimiter(_ANSWER_THREADS)
+        self._threads = Threads(_THREADS, _MOST_WAITING, "work")
+        self._answer_threads = Threads(_ANSWER_THREADS, _MOST_WAITING, "answer")
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run what blocks, such as the domain, beside the event loop.
 
-        Raises a 503 `ProblemError` after serving.timeout_seconds; the thread is left to its end.
+        Raises a 503 `ProblemError` after serving.timeout_seconds, and at once where too many wait.
         """
-        return await _within(self.project.settings.serving.timeout_seconds, work, self._threads)
+        return await self._threads.run(work, self.project.settings.serving.timeout_seconds)
 
     async def answer_in_thread(self, work: Callable[[], T]) -> T:
         """The same for a piece of an answer: a slow language model must not keep searches waiting for a thread."""
-        return await _within(self.project.settings.serving.answer_timeout_seconds, work, self._answer_threads)
+        return await self._answer_threads.run(work, self.project.settings.serving.answer_timeout_seconds)
+
+    def close(self) -> None:
+        """The server ends: work that was not begun is not done any more."""
+        self._threads.close()
+        self._answer_threads.close()
 
     def require(self, *scopes: Scope) -> Callable[..., Awaitable[None]]:
         """A dependency that lets in keys with any of the scopes, as often as they may come."""
 
         async def check(request: Request, bearer: Bearer) -> None:
-            await self._admit(request, bearer.credentials if bearer else None, scopes)
+            await self.admit(request, bearer.credentials if bearer else None, scopes)
 
         return check
 
@@ -85,13 +91,14 @@ class Door:
             basic: Basic,
         ) -> None:
             token = bearer.credentials if bearer else basic.password if basic else None
-            await self._admit(request, token, scopes, challenge='Basic realm="imagerag: a key as the password"')
+            await self.admit(request, token, scopes, challenge='Basic realm="imagerag: a key as the password"')
 
         return check
 
-    async def _admit(
+    async def admit(
         self, request: Request, token: str | None, scopes: tuple[Scope, ...], challenge: str = "Bearer"
     ) -> None:
+        """Let a request in whose key has any of the scopes, as often as it may come. Raises 401, 403 and 429."""
         if self.project.settings.serving.authentication == "off":
             if request.client is not None and request.client.host not in LOOPBACK:
                 raise ProblemError(403, "not-loopback", "Without authentication only this machine is answered.")
@@ -146,10 +153,3 @@ class Door:
             if live is not None and generations.is_readable(live):
                 return generations.project_of(self.project, live)
         return self.project
-
-
-async def _within(seconds: float, work: Callable[[], T], threads: CapacityLimiter) -> T:
-    with anyio.move_on_after(seconds):
-        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
-    told = f"This took more than {seconds:g} s. Try again, or ask for less."
-    raise ProblemError(503, "timeout", told, headers={"Retry-After": "5"})

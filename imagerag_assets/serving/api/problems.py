@@ -62,7 +62,7 @@ def invalid_request(error: ValidationError) -> ProblemError:
 
 
 _RETRY = {"Retry-After": "5"}
-_PASSING = frozenset({"database", "source", "decoder"})
+_PASSING = frozenset({"database", "timeout", "source", "decoder"})
 # The first class that an error is of decides.
 _KNOWN: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.NoLiveIndexError, 409, "no-live-index"),
@@ -73,6 +73,7 @@ _KNOWN: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.SettingsError, 409, "settings"),
     (errors.BudgetExhaustedError, 503, "budget-exhausted"),
     (errors.DatabaseError, 503, "database"),
+    (errors.TimeLimitError, 503, "timeout"),
     (errors.SourceError, 503, "source"),
     (errors.ModelError, 503, "model"),
     (errors.DecoderError, 503, "decoder"),

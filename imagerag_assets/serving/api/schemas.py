@@ -82,8 +82,8 @@ class ResultOut(_Answered):
     category: str
     tags: list[str]
     ocr: str
-    uris: list[str] = Field(description="Every file of the collection with these bytes")
-    duplicates: list[str] = Field(description="The near-duplicates folded behind it")
+    uris: list[str] = Field(description="The files of the collection with these bytes, at most 100")
+    duplicates: list[str] = Field(description="The near-duplicates folded behind it, at most 100")
     relevance: float | None = Field(
         description="0 to 1: the share of queries without an answer whose best result looks less like one; null where "
         "it is not measured"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import psycopg
@@ -18,11 +19,13 @@ from imagerag_assets.project import Project
 from imagerag_assets.retrieval.filters import Condition, parse_conditions
 from imagerag_assets.retrieval.search import Query, Result, nothing_good_enough, search
 from imagerag_assets.serving.api.bodies import query_picture
+from imagerag_assets.serving.api.door import Door
 from imagerag_assets.serving.api.problems import ProblemError
-from imagerag_assets.serving.api.uploads import store
+from imagerag_assets.serving.api.uploads import Upload, store
 from imagerag_assets.serving.page import pictures, views
 from imagerag_assets.serving.page.login import COOKIE, Sessions
 
+T = TypeVar("T")
 ALONE = "alone"
 _MOST_FILES = 20
 _CACHE_SECONDS = 3600
@@ -81,9 +84,9 @@ def _is_inside(path: Any, folder: Path) -> bool:
     return Path(path).resolve().is_relative_to(folder)
 
 
-def make_page(project: Project, sessions: Sessions | None, uploads: Path) -> gr.Blocks:
-    """The page over a project; without `sessions` everyone may do everything. Gradio keeps files in `uploads`."""
-    work = _Work(project, sessions)
+def make_page(door: Door, sessions: Sessions | None, uploads: Path) -> gr.Blocks:
+    """The page of a door; without `sessions` everyone may do everything. Gradio keeps files in `uploads`."""
+    project, work = door.project, _Work(door, sessions)
     with _Page(
         title="Imagerag", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_SECONDS, _CACHE_SECONDS)
     ) as opened:
@@ -195,80 +198,104 @@ class _Narrowed:
 
 
 class _Work:
-    """What the events do, over one project. Every search and answer fills the same outputs."""
+    """What the events do: in the door's threads, and no longer than it gives them.
 
-    def __init__(self, project: Project, sessions: Sessions | None) -> None:
-        self._project = project
+    Every search and answer fills the same outputs.
+    """
+
+    def __init__(self, door: Door, sessions: Sessions | None) -> None:
+        self._door = door
+        self._project = door.project
         self._sessions = sessions
 
-    def search(self, picture: str | None, text: str | None, *narrowed: Any) -> tuple[Any, ...]:
+    async def search(self, picture: str | None, text: str | None, *narrowed: Any) -> tuple[Any, ...]:
         """Fill the gallery, or two of them side by side."""
         words = text or ""
-        return self._searched(lambda: Query(words, self._opened(picture)), words, _Narrowed(*narrowed))
+        return await self._searched(lambda: Query(words, self._opened(picture)), words, _Narrowed(*narrowed))
 
-    def more(self, chosen: Result | None, *narrowed: Any) -> tuple[Any, ...]:
+    async def more(self, chosen: Result | None, *narrowed: Any) -> tuple[Any, ...]:
         """Search by the chosen image."""
         if chosen is None:
             return _failed("Choose an image first.")
-        told = self._searched(lambda: Query(image_id=chosen.content), "", _Narrowed(*narrowed))
+        told = await self._searched(lambda: Query(image_id=chosen.content), "", _Narrowed(*narrowed))
         like = views.status(f"Images like {chosen.collection}/{chosen.uri}.")
         return (told[0] or like, *told[1:])
 
-    def ask(self, picture: str | None, text: str | None, *narrowed: Any) -> Iterator[tuple[Any, ...]]:
+    async def ask(self, picture: str | None, text: str | None, *narrowed: Any) -> AsyncIterator[tuple[Any, ...]]:
         """Answer, a piece at a time; then show the images that the answer is from."""
         words, chosen, said = text or "", _Narrowed(*narrowed), ""
-        try:
+        stream: Iterator[str | Answer] = iter(())
+
+        def begin() -> str | Answer:
+            nonlocal stream
             stream = ask_stream(
                 self._project, words, image=self._opened(picture), collections=chosen.names, where=chosen.where
             )
-            for one in stream:
-                if isinstance(one, Answer):
-                    gallery = gr.update(
-                        value=self._pictures(one.results), label="Images that the answer is from", columns=4
-                    )
-                    yield ("", views.answer(one), gallery, _hidden(), one.results, (), words, gr.update(visible=False))
-                else:
-                    said += one
-                    yield ("", views.answer(said), *(gr.skip() for _ in range(6)))
+            return next(stream)
+
+        try:
+            one: str | Answer | None = await self._door.answer_in_thread(begin)
+            while isinstance(one, str):
+                said += one
+                yield ("", views.answer(said), *(gr.skip() for _ in range(6)))
+                one = await self._door.answer_in_thread(lambda: next(stream, None))
+            if one is not None:
+                yield await self._door.in_thread(partial(self._answered, one, words))
         except _MENDABLE as error:
             yield _failed(_message(error))
 
-    def choose(self, found: Found, words: str, event: gr.SelectData) -> tuple[Any, ...]:
+    async def choose(self, found: Found, words: str, event: gr.SelectData) -> tuple[Any, ...]:
         """Show the chosen image of a gallery."""
-        return self._detailed(found, int(event.index), words)
+        return await self._told_in_time(lambda: self._detailed(found, int(event.index), words))
 
-    def cited(self, found: Found, words: str, event: gr.EventData) -> tuple[Any, ...]:
+    async def cited(self, found: Found, words: str, event: gr.EventData) -> tuple[Any, ...]:
         """Show the image that a citation leads to."""
-        return self._detailed(found, int(event.number) - 1, words)
+        return await self._told_in_time(lambda: self._detailed(found, int(event.number) - 1, words))
 
-    def upload(self, files: list[str] | None, into: str, request: gr.Request) -> tuple[str, Any]:
+    async def upload(self, files: list[str] | None, into: str, request: gr.Request) -> tuple[str, Any]:
         """Put the files into a collection's source, as the API does."""
         if not files:
             return views.status("Choose pictures first.", trouble=True), gr.skip()
         if len(files) > _MOST_FILES:
             return views.status(f"At most {_MOST_FILES} at once.", trouble=True), gr.skip()
         key_id = None
-        if self._sessions is not None:
-            key = self._sessions.key_of(request.cookies.get(COOKIE))
+        if (sessions := self._sessions) is not None:
+            key = await self._told_in_time(lambda: sessions.key_of(request.cookies.get(COOKIE)))
             if key is None or "write" not in key.scopes:
                 return views.status("This key may only read: adding needs the scope write.", trouble=True), gr.skip()
             key_id = key.key_id
         stored, troubles = [], []
         for file in files:
             try:
-                stored.append(store(self._project, into, Path(file).read_bytes(), key_id))
+                stored.append(await self._door.in_thread(partial(self._store, into, Path(file), key_id)))
             except _MENDABLE as error:
                 troubles.append(views.status(f"{Path(file).name}: {_message(error)}", trouble=True))
         return views.uploads(stored) + "".join(troubles), None
 
-    def _searched(self, query: Callable[[], Query], words: str, narrowed: _Narrowed) -> tuple[Any, ...]:
+    async def _told_in_time(self, work: Callable[[], T]) -> T:
+        """What the work gives; Gradio shows what a person can mend above the page."""
+        try:
+            return await self._door.in_thread(work)
+        except _MENDABLE as error:
+            raise gr.Error(_message(error)) from None
+
+    def _store(self, into: str, file: Path, key_id: str | None) -> Upload:
+        return store(self._project, into, file.read_bytes(), key_id)
+
+    def _answered(self, one: Answer, words: str) -> tuple[Any, ...]:
+        gallery = gr.update(value=self._pictures(one.results), label="Images that the answer is from", columns=4)
+        return ("", views.answer(one), gallery, _hidden(), one.results, (), words, gr.update(visible=False))
+
+    async def _searched(self, query: Callable[[], Query], words: str, narrowed: _Narrowed) -> tuple[Any, ...]:
         """Search by one method or two, or say what is wrong. Opening the query's picture may fail too."""
         try:
-            asked = query()
-            found = self._found(asked, narrowed.method, narrowed)
-            other = self._found(asked, narrowed.beside, narrowed) if narrowed.beside in METHODS else ()
+            return await self._door.in_thread(lambda: self._shown(query(), words, narrowed))
         except _MENDABLE as error:
             return _failed(_message(error))
+
+    def _shown(self, query: Query, words: str, narrowed: _Narrowed) -> tuple[Any, ...]:
+        found = self._found(query, narrowed.method, narrowed)
+        other = self._found(query, narrowed.beside, narrowed) if narrowed.beside in METHODS else ()
         columns = 2 if other else 4
         first = gr.update(value=self._pictures(found), label=f"{narrowed.method}: {len(found)} images", columns=columns)
         second = gr.update(

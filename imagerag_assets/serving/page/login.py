@@ -72,23 +72,21 @@ class Sessions:
             return keys.verify(connection, token)
 
 
-def add_login(app: FastAPI, sessions: Sessions) -> None:
-    """The routes to sign in and out."""
+def add_login(app: FastAPI, sessions: Sessions, *, secure: bool) -> None:
+    """The routes to sign in and out. `secure`: browsers reach this server by https alone."""
 
     @app.get("/login", include_in_schema=False)
     async def get_login() -> HTMLResponse:
         return _form("")
 
     @app.post("/login", include_in_schema=False)
-    async def post_login(request: Request, key: Annotated[str, Form(max_length=200)]) -> Response:
+    async def post_login(key: Annotated[str, Form(max_length=200)]) -> Response:
         name = await anyio.to_thread.run_sync(sessions.begin, key.strip())
         if name is None:
             return _form("This key is unknown, was revoked, or may not read.", 401)
         answer = RedirectResponse("/", 303)
         # Strict: no page elsewhere can make a browser use the session.
-        answer.set_cookie(
-            COOKIE, name, max_age=_SECONDS, httponly=True, samesite="strict", secure=request.url.scheme == "https"
-        )
+        answer.set_cookie(COOKIE, name, max_age=_SECONDS, httponly=True, samesite="strict", secure=secure)
         return answer
 
     @app.post("/logout", include_in_schema=False)

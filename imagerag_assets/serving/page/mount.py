@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from imagerag_assets.project import Project
+from imagerag_assets.serving.api.door import Door
 from imagerag_assets.serving.page.login import Sessions, add_login, signed_in
 
 # Gradio's page is put together in the browser by scripts of its own; nothing may come from or go to anywhere else.
@@ -39,8 +39,10 @@ _API_FILES = (
 )
 
 
-def mount_page(app: FastAPI, project: Project) -> None:
-    """Mount the page. Gradio is imported here: it takes seconds, which only a server has."""
+def mount_page(app: FastAPI) -> None:
+    """Mount the page on the API's application. Gradio is imported here: it takes seconds, which only a server has."""
+    door: Door = app.state.door
+    project = door.project
     # Before the import, which reads them.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -53,9 +55,9 @@ def mount_page(app: FastAPI, project: Project) -> None:
 
     sessions = None if project.settings.serving.authentication == "off" else Sessions(project)
     if sessions is not None:
-        add_login(app, sessions)
+        add_login(app, sessions, secure=project.settings.serving.behind_tls)
     gr.mount_gradio_app(
-        app, make_page(project, sessions, uploads), "/",
+        app, make_page(door, sessions, uploads), "/",
         app_kwargs={"middleware": [Middleware(_Policy)], "openapi_url": None},
         auth_dependency=partial(signed_in, sessions) if sessions else None,
         max_file_size=project.settings.serving.max_upload_bytes,

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp
 
 from imagerag_assets.project import Project
 from imagerag_assets.serving.api import keys
@@ -22,20 +23,26 @@ def serving(project: Project, *scopes: str, warm: bool = False) -> Iterator[http
 
     Models are loaded when they are first needed; `warm`: by the server, when it starts.
     """
-    config = uvicorn.Config(
-        create_app(project), port=0, log_config=None, access_log=False, lifespan="on" if warm else "off"
-    )
+    headers = with_key(project, *scopes) if scopes else {}
+    with (
+        running(create_app(project), lifespan=warm) as origin,
+        httpx.Client(base_url=origin, headers=headers, timeout=60, trust_env=False) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def running(app: ASGIApp, *, lifespan: bool = True) -> Iterator[str]:
+    """The address of an application on loopback."""
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="on" if lifespan else "off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    headers = with_key(project, *scopes) if scopes else {}
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60, trust_env=False) as client:
-            yield client
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)

@@ -1,0 +1,54 @@
+"""Vectors of queries' words, remembered: people page through results, try another method, and ask again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Protocol
+
+from imagerag_assets.models.checkpoints import FloatArray
+
+_MOST = 1_000
+_LONGEST_TEXT = 2_000
+"""Characters. With vectors of 4 kB a thousand of them are 6 MB; what is longer is rarely asked twice."""
+
+
+class WordsEncoder(Protocol):
+    """What both encoders are to this."""
+
+    @property
+    def words_identity(self) -> str:
+        """Equal for encoders that give the same vectors to the same words."""
+
+    def encode_texts(self, texts: list[str]) -> FloatArray:
+        """Encode to unit vectors, shape (n, dimension)."""
+
+
+class QueryVectors:
+    """The vectors that were used last, by model and text. Safe to share between threads."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._guard = threading.Lock()
+        self._known: OrderedDict[tuple[str, str], FloatArray] = OrderedDict()
+
+    def of(self, encoder: WordsEncoder, text: str) -> FloatArray:
+        """The unit vector of a text, read-only, shape (dimension,)."""
+        key = (encoder.words_identity, text)
+        with self._guard:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        # Two threads may encode the same at once: both get the same vector.
+        vector: FloatArray = encoder.encode_texts([text])[0]
+        vector.setflags(write=False)
+        if len(text) <= _LONGEST_TEXT:
+            with self._guard:
+                self._known[key] = vector
+                if len(self._known) > self._most:
+                    self._known.popitem(last=False)
+        return vector
+
+
+SHARED = QueryVectors()
+"""Of this process."""
