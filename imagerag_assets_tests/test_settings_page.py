@@ -11,20 +11,21 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from imagerag_assets.settings import Answerer, Describer, Settings
+from imagerag_assets.settings import Answerer, Describer, Escalation, Judge, Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+ENDPOINTS = (Answerer, Judge, Escalation)
 # What no literal says.
 TOLD = {"workers": "the cores", "storage_options": "none", "collections_usd": "none"}
 
 
 def settings(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, FieldInfo]]:
-    """(path, name, field) of every setting. `models.answerer` stands for itself: its keys are the describer's."""
+    """(path, name, field) of every setting. Other endpoints stand for themselves: their keys are the describer's."""
     for name, field in section.model_fields.items():
         inside = next((one for one in (field.annotation, *get_args(field.annotation)) if is_section(one)), None)
         if field.exclude:
             continue
-        if inside is None or inside is Answerer:
+        if inside is None or inside in ENDPOINTS:
             yield f"{prefix}{name}", name, field
         else:
             many = "[]" if get_origin(field.annotation) is tuple else ""
@@ -61,4 +62,5 @@ def test_the_page_has_every_setting_with_its_default() -> None:
         path: shown(name, field) for path, name, field in settings(Settings)
     }
     assert len({path for path, _, _ in rows}) == len(rows)
-    assert set(Answerer.model_fields) == set(Describer.model_fields)
+    for endpoint in ENDPOINTS:
+        assert set(endpoint.model_fields) == set(Describer.model_fields)
