@@ -74,7 +74,7 @@ def come_back(project: Project, seconds: float) -> list[str]:
     Asks the server nothing when nothing is out. Raises `ModelError`.
     """
     until = time.monotonic() + seconds
-    found = []
+    found: list[str] = []
     for server, batches in _by_server(project):
         is_own = server is project.settings.models.describer
         try:
