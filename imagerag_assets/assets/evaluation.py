@@ -162,7 +162,9 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
             return
         os.environ.update(dbt_environment(opened.database.url))
         # dbt's default indirect selection would leave out tests that look at two models.
-        for event in dbt.cli(["build", "--exclude", "resource_type:unit_test"], context=context).stream():
+        build = dbt.cli(["build", "--exclude", "resource_type:unit_test"], context=context)
+        # From which columns of the assets before it each column is made.
+        for event in build.stream().fetch_column_metadata():
             yield _with_metrics(event, opened.database.connect)
 
 

@@ -19,29 +19,25 @@ asked as (
     inner join to_measure using (evaluation, evaluated_at)
 ),
 
-hits as (
-    select r.evaluation, r.benchmark, r.method, r.query_id, r.rank
-    from {{ ref('stg_results') }} as r
-    inner join to_measure using (evaluation, evaluated_at)
-    inner join {{ ref('stg_judgements') }} using (benchmark, query_id, group_id)
-),
-
-per_query as (
+-- Every query at every rank, with 1 where its result there is relevant.
+looked_at as (
     select
-        a.evaluation,
-        a.generation,
-        a.evaluated_at,
-        a.benchmark,
-        a.method,
-        a.n_relevant,
+        a.*,
         k.k,
-        count(h.rank)::float8 as found
+        (j.group_id is not null)::integer::float8 as hit
     from asked as a
     cross join generate_series(1, 10) as k (k)
-    left join hits as h
-        on (h.evaluation, h.benchmark, h.method, h.query_id) = (a.evaluation, a.benchmark, a.method, a.query_id)
-        and h.rank <= k.k
-    group by a.evaluation, a.generation, a.evaluated_at, a.benchmark, a.method, a.query_id, a.n_relevant, k.k
+    left join {{ ref('stg_results') }} as r
+        on (r.evaluation, r.benchmark, r.method, r.query_id, r.rank) = (a.evaluation, a.benchmark, a.method, a.query_id, k.k)
+    left join {{ ref('stg_judgements') }} as j
+        on (j.benchmark, j.query_id, j.group_id) = (r.benchmark, r.query_id, r.group_id)
+),
+
+counted as (
+    select
+        *,
+        sum(hit) over (partition by evaluation, benchmark, method, query_id order by k) as found
+    from looked_at
 )
 
 select
@@ -53,5 +49,5 @@ select
     k,
     avg(found / k) as precision_at_k,
     avg(found / n_relevant) as recall_at_k
-from per_query
+from counted
 group by evaluation, generation, evaluated_at, method, k, grouping sets ((benchmark), ())

@@ -3,7 +3,7 @@
 Read by `evaluations`, `tables` and `drilldown`, drawn by `plots` (Plotly, inside the page), put together by `page`.
 """
 
-from imagerag_assets.evaluation.report.page import write_report
+from imagerag_assets.evaluation.report.page import INDEX, write_report
 from imagerag_assets.evaluation.report.section import Section
 
-__all__ = ["Section", "write_report"]
+__all__ = ["INDEX", "Section", "write_report"]

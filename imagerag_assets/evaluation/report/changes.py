@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.metrics import Row, read
@@ -49,3 +51,16 @@ def changes_of_queries(connection: Connection, evaluation: int, previous: int) -
         evaluation,
         previous,
     )
+
+
+def comparability(changes: Mapping[tuple[str, str], Row], previous: int) -> str:
+    """Say which benchmarks cannot be compared with the earlier evaluation, or only in part. Empty where all can."""
+    counts = {
+        benchmark: (row["compared"], row["queries"]) for (benchmark, _), row in changes.items() if benchmark != ALL
+    }
+    told = [
+        f"{name}: {compared} of {queries} queries compare"
+        for name, (compared, queries) in sorted(counts.items())
+        if compared < queries
+    ]
+    return f"Compared with evaluation {previous}: {'; '.join(told)}." if told else ""

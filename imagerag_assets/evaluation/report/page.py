@@ -26,7 +26,7 @@ from imagerag_assets.evaluation.metrics import (
     milliseconds,
 )
 from imagerag_assets.evaluation.report import tables
-from imagerag_assets.evaluation.report.changes import changes_of_means, changes_of_queries
+from imagerag_assets.evaluation.report.changes import changes_of_means, changes_of_queries, comparability
 from imagerag_assets.evaluation.report.drilldown import NOTICEABLE, RELEVANT_SHOWN, QueryView, query_views
 from imagerag_assets.evaluation.report.evaluations import Subject, all_evaluations, page_name, subjects
 from imagerag_assets.evaluation.report.plots import figures
@@ -61,6 +61,7 @@ def write_report(connection: Connection, folder: Path, sections: Sequence[Sectio
             "There is no evaluation to report. Materialize retrieval_runs and eval_metrics first; "
             "they need a collection with a benchmark."
         )
+    tables.refresh_statistics(connection)
     folder.mkdir(parents=True, exist_ok=True)
     for subject in found:
         _write(folder / subject.file_name, _page(connection, subject, found, sections))
@@ -74,6 +75,7 @@ def _page(connection: Connection, subject: Subject, others: Sequence[Subject], s
     methods = [row["method"] for row in table if row["benchmark"] == ALL]
     baseline = subject.baselines[0] if subject.baselines else None
     changes = changes_of_queries(connection, number, baseline.evaluation) if baseline else []
+    deltas = changes_of_means(connection, number, baseline.evaluation) if baseline else {}
     since = tables.since(connection, subject, methods)
     views, total = query_views(connection, number, methods, changes)
     groups, n_groups = tables.duplicates(connection)
@@ -90,7 +92,8 @@ def _page(connection: Connection, subject: Subject, others: Sequence[Subject], s
         published=PUBLISHED,
         kinds=tables.slices(connection, number, methods, "kind"),
         languages=tables.slices(connection, number, methods, "language"),
-        deltas=changes_of_means(connection, number, baseline.evaluation) if baseline else {},
+        deltas=deltas,
+        comparability=comparability(deltas, baseline.evaluation) if baseline else "",
         verdicts=dict(since.get(baseline.name, ())) if baseline else {},
         better_header=HEADER[2:],
         better=_told(since, subject, tables.between_methods(connection, subject, methods)),
@@ -201,7 +204,10 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        ms=milliseconds, shade=lambda method: f"light-dark({_light(method)}, {_dark(method)})", dollars=_dollars
+        ms=milliseconds,
+        shade=lambda method: f"light-dark({_light(method)}, {_dark(method)})",
+        dollars=_dollars,
+        change=_change,
     )
     return environment
 
@@ -215,8 +221,13 @@ def _dark(method: str) -> str:
 
 
 def _dollars(value: float) -> str:
-    """Cents where they matter, two digits of what is less than one."""
-    return f"${value:,.2f}" if value >= 1 or not value else f"${value:.2g}"
+    """Cents, or two digits of what is less than ten."""
+    return f"${value:,.2f}" if value >= 0.1 or not value else f"${value:.2g}"
+
+
+def _change(value: float) -> str:
+    """Three digits with a sign; what rounds to nothing has none."""
+    return f"{value:+.3f}".replace("-", "−") if abs(value) >= 0.0005 else "0.000"
 
 
 @cache

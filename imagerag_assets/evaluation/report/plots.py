@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,9 @@ Figure = dict[str, Any]
 
 A trace has the name of its method, and gets the method's colour on the page.
 """
+_NAME_LENGTH = 30
+# Plotly knows few entities by name and all by number.
+_INERT = str.maketrans({character: f"&#{ord(character)};" for character in "&<>\"'$%"})
 _MARKS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 
 
@@ -107,8 +109,7 @@ def _history(history: Sequence[Row], methods: Sequence[str]) -> Figure:
 
 
 def _trace(method: str, number: int, points: Sequence[tuple[Any, float]], told: str) -> Figure:
-    # Plotly reads a name as HTML, of which it lets links through.
-    name = html.escape(method)
+    name = _inert(method)
     return {
         "method": method,
         "name": name,
@@ -116,8 +117,14 @@ def _trace(method: str, number: int, points: Sequence[tuple[Any, float]], told: 
         "y": [_short(y) for _, y in points],
         "mode": "lines+markers",
         "marker": {"symbol": _MARKS[number % len(_MARKS)], "size": 6},
-        "hovertemplate": f"{told}<extra>{name.replace('%', '&#37;')}</extra>",
+        "hovertemplate": f"{told}<extra>{name}</extra>",
     }
+
+
+def _inert(name: str) -> str:
+    """A name of bounded length as Plotly is to show it: it reads HTML with links, TeX between dollars and %{…} in it."""
+    short = name if len(name) <= _NAME_LENGTH else f"{name[:_NAME_LENGTH]}…"
+    return short.translate(_INERT)
 
 
 def _short(value: Any) -> Any:

@@ -6,11 +6,17 @@
   const palette = JSON.parse(document.getElementById("palette").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const chosen = {};
+  const probe = document.body.appendChild(document.createElement("span"));
   let printing = false;
 
+  // What a variable of the style comes to: Plotly does not know light-dark().
+  function colour(name, printed) {
+    if (printing) return printed;
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  }
+
   function layout(figure) {
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name, printed) => (printing ? printed : style.getPropertyValue(name).trim());
     const axis = (given) => ({
       ...given,
       title: { text: given.title, font: { size: 12 }, standoff: 8 },
@@ -21,7 +27,7 @@
       xaxis: axis(figure.x), yaxis: axis(figure.y),
       height: 340, width: printing ? PRINTED_WIDTH : undefined, margin: { l: 44, r: 8, t: 8, b: 40 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: style.fontFamily, size: 12, color: colour("--ink", "#1d2126") },
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--ink", "#1d2126") },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, showlegend: true,
       // A finger that moves over a plot scrolls the page.
       dragmode: false, hovermode: "closest",

@@ -25,6 +25,17 @@ Asked = dict[str, list[tuple[str, Comparison]]]
 """Comparisons by the question that they answer, each with who is compared."""
 
 
+def refresh_statistics(connection: Connection) -> None:
+    """Tell the planner of the rows that an evaluation has just brought.
+
+    It takes an evaluation that it has no statistics of for one row: 75 s instead of 2 for a page of 193 queries.
+    """
+    connection.execute(
+        "analyze retrieval_runs, imagerag_eval.query_metrics, imagerag_eval.stg_results, imagerag_eval.stg_grades, "
+        "imagerag_eval.stg_judgements"
+    )
+
+
 def slices(
     connection: Connection, evaluation: int, methods: list[str], by: Literal["kind", "language"]
 ) -> dict[str, list[Row]]:

@@ -1,0 +1,18 @@
+"""How old an asset may be before the UI says so. It says only that: nothing runs because of it."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from imagerag_assets.assets.common import EVALUATION
+
+# A run with nothing to do materializes all the same, so what is old was not even looked at.
+INDEX_POLICY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=14), warn_window=timedelta(days=2))
+EVALUATION_POLICY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=31), warn_window=timedelta(days=8))
+"""Beyond the schedule daily_evaluation, and as far as dbt's own freshness of the evaluations goes."""
+
+
+def with_freshness(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """Give an asset of the graph the policy of its group."""
+    policy = EVALUATION_POLICY if spec.group_name == EVALUATION else INDEX_POLICY
+    return dg.apply_freshness_policy(spec, policy)
