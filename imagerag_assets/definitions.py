@@ -37,7 +37,7 @@ def build_defs(
 ) -> dg.Definitions:
     """The code location; `resources` and `loggers` replace parts of it in tests and commands."""
     return dg.Definitions(
-        assets=dg.map_asset_specs(with_freshness, dg.load_assets_from_modules(_MODULES)),
+        assets=with_freshness(dg.load_assets_from_modules(_MODULES)),
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,

@@ -33,7 +33,7 @@ from imagerag_assets.database.connection import Connection, dbt_environment
 from imagerag_assets.errors import SettingsError
 from imagerag_assets.evaluation.benchmarks import never_ingested
 from imagerag_assets.evaluation.metrics import count_unmeasured, metrics_markdown, metrics_plot_png, metrics_table
-from imagerag_assets.evaluation.report import write_report
+from imagerag_assets.evaluation.report import INDEX, write_report
 from imagerag_assets.retrieval.search import SEARCH_VERSION
 from imagerag_assets.stages import benchmark_queries as queries_stage
 from imagerag_assets.stages import retrieval_runs as runs_stage
@@ -173,9 +173,12 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
     group_name=EVALUATION,
     kinds={"python", "html"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     config_schema=NO_CONFIG,
-    description="One self-contained HTML page about the newest evaluation. The headline table and plot are here too.",
+    description=(
+        "One self-contained HTML page about the newest evaluation, one about the candidate's, and an index of all. The "
+        "headline table and plot are here too."
+    ),
 )
 def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     with clear_failure():
@@ -186,7 +189,7 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
                 context.log.info("eval_report: nothing to report, no collection has a benchmark")
                 return dg.MaterializeResult(data_version=version, metadata={"report": "No collection has a benchmark."})
             folder = opened.settings.data_path / "reports"
-            before = set(folder.glob("*.html"))
+            before = set(folder.glob("evaluation-*.html"))
             page = write_report(connection, folder)
             docs = write_dbt_docs(dbt_resource(), dbt_manifest(), folder / "dbt" / "index.html")
             context.log.info(f"eval_report: {page}")
@@ -194,6 +197,9 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
                 data_version=version,
                 metadata={
                     "report": dg.MetadataValue.path(str(page)),
+                    "all reports": dg.MetadataValue.path(str(folder / INDEX)),
+                    "served by imagerag serve at": f"/reports/{page.name}",
+                    "report_bytes": page.stat().st_size,
                     "documentation of the metrics": dg.MetadataValue.path(str(docs)),
                     **_metrics_metadata(connection, plot=page not in before),
                 },
@@ -253,7 +259,7 @@ def _metrics_metadata(connection: Connection, *, plot: bool) -> dict[str, Any]:
         f"{row['method']}_{name}": float(row[name])
         for row in metrics_table(connection)
         if row["benchmark"] == "all"
-        for name in ("precision_at_5", "recall_at_10")
+        for name in ("precision_at_5", "recall_at_10", "ndcg_at_10", "mrr", "latency_p50_ms", "latency_p95_ms")
         if row[name] is not None
     }
     shown = [metrics_markdown(connection)]

@@ -122,7 +122,7 @@ def _trace(method: str, number: int, points: Sequence[tuple[Any, float]], told: 
 
 
 def _inert(name: str) -> str:
-    """A name of bounded length as Plotly is to show it: it reads HTML with links, TeX between dollars and %{…} in it."""
+    """A name of bounded length as Plotly shows it: it would read links, TeX between dollars and %{…} in it."""
     short = name if len(name) <= _NAME_LENGTH else f"{name[:_NAME_LENGTH]}…"
     return short.translate(_INERT)
 
