@@ -21,6 +21,7 @@ from imagerag_assets.assets import (
 from imagerag_assets.assets.common import ProjectResource
 from imagerag_assets.automation.alerts import ALERTS
 from imagerag_assets.automation.batch_results import batch_results
+from imagerag_assets.automation.check_jobs import CHECK_JOBS
 from imagerag_assets.automation.checks import CHECKS
 from imagerag_assets.automation.freshness import with_freshness
 from imagerag_assets.automation.jobs import JOBS, SCHEDULES
@@ -39,7 +40,7 @@ def build_defs(
     return dg.Definitions(
         assets=with_freshness(dg.load_assets_from_modules(_MODULES)),
         asset_checks=CHECKS,
-        jobs=JOBS,
+        jobs=[*JOBS, *CHECK_JOBS],
         schedules=SCHEDULES,
         sensors=[*SENSORS, batch_results, *ALERTS],
         resources={"project": ProjectResource(), "dbt": evaluation.dbt_resource(), **(resources or {})},

@@ -339,6 +339,16 @@ def connection(runs: Runs) -> Iterator[Connection]:
         yield opened
 
 
+def test_a_job_runs_the_checks_of_one_meaning_and_materializes_nothing(runs: Runs) -> None:
+    job = build_defs(resources={"project": ProjectResource(settings_file=str(runs.shop.settings))}).resolve_job_def(
+        "checks_complete"
+    )
+    done = told(job.execute_in_process(instance=runs.shop.instance))
+    assert done.success
+    assert done.metadata == {}
+    assert done.checks == {"raw_images.nothing_lost": True, "pgvector_index.index_is_complete": True}
+
+
 def test_the_check_of_a_stage_warns_while_an_item_fails(runs: Runs, connection: Connection) -> None:
     assert runs.shop.check("ocr_text").passed
     connection.execute(
