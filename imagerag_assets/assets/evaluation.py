@@ -41,6 +41,7 @@ from imagerag_assets.stages.common import RunOptions
 
 DBT_FOLDER = Path(__file__).parents[2] / "dbt_eval"
 _METRICS = "eval_metrics"
+_COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
 
 
 @dg.asset(
@@ -160,9 +161,11 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
             context.log.info("dbt_eval: nothing to do, every evaluation has its metrics")
             yield from _unchanged(context, opened.database.connect, passed)
             return
-        os.environ.update(dbt_environment(opened.database.url))
+        environment = dbt_environment(opened.database.url)
+        os.environ.update(environment)
         # dbt's default indirect selection would leave out tests that look at two models.
         build = dbt.cli(["build", "--exclude", "resource_type:unit_test"], context=context)
+        build.manifest = _of_database(build.manifest, environment["IMAGERAG_DBT_DBNAME"])
         # From which columns of the assets before it each column is made.
         for event in build.stream().fetch_column_metadata():
             yield _with_metrics(event, opened.database.connect)
@@ -206,6 +209,22 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
             )
 
 
+def _of_database(manifest: Mapping[str, Any], database: str) -> dict[str, Any]:
+    """The manifest is made once for all projects, without a server: it names another database than the build's."""
+
+    def placed(node: dict[str, Any]) -> dict[str, Any]:
+        relation = node.get("relation_name")
+        named = f'"{node["database"]}".'
+        return {
+            **node,
+            "database": database,
+            "relation_name": relation and relation.replace(named, f'"{database}".', 1),
+        }
+
+    moved = {kind: {key: placed(node) for key, node in manifest[kind].items()} for kind in ("nodes", "sources")}
+    return {**manifest, **moved}
+
+
 def _last_build_that_passed(context: dg.AssetExecutionContext) -> str:
     """The run of the last build, if every one of dbt's tests passed in it; empty otherwise.
 
@@ -231,7 +250,9 @@ def _unchanged(
         if key not in context.selected_asset_keys:
             continue
         with connect() as connection:
-            metadata = _metrics_metadata(connection, plot=False) if key.path[-1] == _METRICS else {}
+            metadata = _columns_as_before(context, key)
+            if key.path[-1] == _METRICS:
+                metadata.update(_metrics_metadata(connection, plot=False))
             yield dg.MaterializeResult(
                 asset_key=key, metadata=metadata, data_version=dg.DataVersion(runs_stage.data_version(connection))
             )
@@ -239,6 +260,13 @@ def _unchanged(
         yield dg.AssetCheckResult(
             passed=True, asset_key=check.asset_key, check_name=check.name, metadata={"same_rows_passed_in_run": passed}
         )
+
+
+def _columns_as_before(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, Any]:
+    """The columns and what they are made from, which the UI looks up in the newest materialization."""
+    event = context.instance.get_latest_materialization_event(key)
+    last = event.asset_materialization if event else None
+    return {name: value for name, value in (last.metadata if last else {}).items() if name.startswith(_COLUMNS)}
 
 
 def _with_metrics(event: Any, connect: Any) -> Any:
