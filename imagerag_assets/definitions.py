@@ -23,7 +23,9 @@ from imagerag_assets.assets import (
 from imagerag_assets.assets.common import ProjectResource
 from imagerag_assets.automation.alerts import ALERTS
 from imagerag_assets.automation.batch_results import batch_results
+from imagerag_assets.automation.check_jobs import CHECK_JOBS
 from imagerag_assets.automation.checks import CHECKS
+from imagerag_assets.automation.freshness import with_freshness
 from imagerag_assets.automation.jobs import JOBS, SCHEDULES
 from imagerag_assets.automation.sensors import SENSORS
 
@@ -38,9 +40,9 @@ def build_defs(
 ) -> dg.Definitions:
     """The code location; `resources` and `loggers` replace parts of it in tests and commands."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(_MODULES),
+        assets=with_freshness(dg.load_assets_from_modules(_MODULES)),
         asset_checks=CHECKS,
-        jobs=JOBS,
+        jobs=[*JOBS, *CHECK_JOBS],
         schedules=SCHEDULES,
         sensors=[*SENSORS, batch_results, *ALERTS],
         resources={"project": ProjectResource(), "dbt": evaluation.dbt_resource(), **(resources or {})},

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -18,6 +18,9 @@ from psycopg import sql
 from imagerag_assets.database.connection import Database
 from imagerag_assets.project import Project
 from imagerag_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 _numbers = itertools.count()
@@ -30,6 +33,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((number for number, name in enumerate(_LONG) if item.path.as_posix().endswith(name)), len(_LONG))
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium. Not for the whole session: Playwright's event loop would be in the way of other tests."""
+    from playwright.sync_api import sync_playwright
+
+    command = next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+    if command is None:
+        pytest.fail("Chromium is needed: sh .ci/system-packages browser installs it, or says how.")
+    with sync_playwright() as playwright:
+        # In a container there is no user namespace for its sandbox.
+        started = playwright.chromium.launch(executable_path=command, args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

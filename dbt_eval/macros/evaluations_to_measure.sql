@@ -4,7 +4,7 @@
     from {{ source('imagerag', 'evaluations') }} as e
     {% if is_incremental() %}
     where not exists (
-        select from {{ this }} as measured
+        select 1 from {{ this }} as measured
         where measured.evaluation = e.evaluation and measured.evaluated_at = e.created_at
     )
     {% endif %}

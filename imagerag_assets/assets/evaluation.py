@@ -33,7 +33,7 @@ from imagerag_assets.database.connection import Connection, dbt_environment
 from imagerag_assets.errors import SettingsError
 from imagerag_assets.evaluation.benchmarks import never_ingested
 from imagerag_assets.evaluation.metrics import count_unmeasured, metrics_markdown, metrics_plot_png, metrics_table
-from imagerag_assets.evaluation.report import write_report
+from imagerag_assets.evaluation.report import INDEX, write_report
 from imagerag_assets.retrieval.search import SEARCH_VERSION
 from imagerag_assets.stages import benchmark_queries as queries_stage
 from imagerag_assets.stages import retrieval_runs as runs_stage
@@ -41,6 +41,7 @@ from imagerag_assets.stages.common import RunOptions
 
 DBT_FOLDER = Path(__file__).parents[2] / "dbt_eval"
 _METRICS = "eval_metrics"
+_COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
 
 
 @dg.asset(
@@ -160,9 +161,13 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
             context.log.info("dbt_eval: nothing to do, every evaluation has its metrics")
             yield from _unchanged(context, opened.database.connect, passed)
             return
-        os.environ.update(dbt_environment(opened.database.url))
+        environment = dbt_environment(opened.database.url)
+        os.environ.update(environment)
         # dbt's default indirect selection would leave out tests that look at two models.
-        for event in dbt.cli(["build", "--exclude", "resource_type:unit_test"], context=context).stream():
+        build = dbt.cli(["build", "--exclude", "resource_type:unit_test"], context=context)
+        build.manifest = _of_database(build.manifest, environment["IMAGERAG_DBT_DBNAME"])
+        # From which columns of the assets before it each column is made.
+        for event in build.stream().fetch_column_metadata():
             yield _with_metrics(event, opened.database.connect)
 
 
@@ -171,9 +176,12 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
     group_name=EVALUATION,
     kinds={"python", "html"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     config_schema=NO_CONFIG,
-    description="One self-contained HTML page about the newest evaluation. The headline table and plot are here too.",
+    description=(
+        "One self-contained HTML page about the newest evaluation, one about the candidate's, and an index of all. The "
+        "headline table and plot are here too."
+    ),
 )
 def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     with clear_failure():
@@ -186,7 +194,7 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
                     data_version=version, metadata={"report": "Nothing is measured of what is live."}
                 )
             folder = opened.settings.data_path / "reports"
-            before = set(folder.glob("*.html"))
+            before = set(folder.glob("evaluation-*.html"))
             page = write_report(connection, folder)
             docs = write_dbt_docs(dbt_resource(), dbt_manifest(), folder / "dbt" / "index.html")
             context.log.info(f"eval_report: {page}")
@@ -194,10 +202,29 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
                 data_version=version,
                 metadata={
                     "report": dg.MetadataValue.path(str(page)),
+                    "all reports": dg.MetadataValue.path(str(folder / INDEX)),
+                    "served by imagerag serve at": f"/reports/{page.name}",
+                    "report_bytes": page.stat().st_size,
                     "documentation of the metrics": dg.MetadataValue.path(str(docs)),
                     **_metrics_metadata(connection, plot=page not in before),
                 },
             )
+
+
+def _of_database(manifest: Mapping[str, Any], database: str) -> dict[str, Any]:
+    """The manifest is made once for all projects, without a server: it names another database than the build's."""
+
+    def placed(node: dict[str, Any]) -> dict[str, Any]:
+        relation = node.get("relation_name")
+        named = f'"{node["database"]}".'
+        return {
+            **node,
+            "database": database,
+            "relation_name": relation and relation.replace(named, f'"{database}".', 1),
+        }
+
+    moved = {kind: {key: placed(node) for key, node in manifest[kind].items()} for kind in ("nodes", "sources")}
+    return {**manifest, **moved}
 
 
 def _last_build_that_passed(context: dg.AssetExecutionContext) -> str:
@@ -225,7 +252,9 @@ def _unchanged(
         if key not in context.selected_asset_keys:
             continue
         with connect() as connection:
-            metadata = _metrics_metadata(connection, plot=False) if key.path[-1] == _METRICS else {}
+            metadata = _columns_as_before(context, key)
+            if key.path[-1] == _METRICS:
+                metadata.update(_metrics_metadata(connection, plot=False))
             yield dg.MaterializeResult(
                 asset_key=key, metadata=metadata, data_version=dg.DataVersion(runs_stage.data_version(connection))
             )
@@ -233,6 +262,13 @@ def _unchanged(
         yield dg.AssetCheckResult(
             passed=True, asset_key=check.asset_key, check_name=check.name, metadata={"same_rows_passed_in_run": passed}
         )
+
+
+def _columns_as_before(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, Any]:
+    """The columns and what they are made from, which the UI looks up in the newest materialization."""
+    event = context.instance.get_latest_materialization_event(key)
+    last = event.asset_materialization if event else None
+    return {name: value for name, value in (last.metadata if last else {}).items() if name.startswith(_COLUMNS)}
 
 
 def _with_metrics(event: Any, connect: Any) -> Any:
@@ -253,7 +289,7 @@ def _metrics_metadata(connection: Connection, *, plot: bool) -> dict[str, Any]:
         f"{row['method']}_{name}": float(row[name])
         for row in metrics_table(connection)
         if row["benchmark"] == "all"
-        for name in ("precision_at_5", "recall_at_10")
+        for name in ("precision_at_5", "recall_at_10", "ndcg_at_10", "mrr", "latency_p50_ms", "latency_p95_ms")
         if row[name] is not None
     }
     shown = [metrics_markdown(connection)]

@@ -22,6 +22,15 @@ SHADES = {
 }
 """One colour per search method, the same in every chart."""
 OTHER_SHADE = "#8b8f94"
+DARK_SHADES = {
+    "hybrid": "#6db3e8",
+    "rrf": "#9db8dc",
+    "clip": "#e09a4e",
+    "description": "#86bd84",
+    "text": "#b59ad6",
+}
+"""The same on a dark ground."""
+DARK_OTHER_SHADE = "#a3a8ae"
 
 Row = dict[str, Any]
 

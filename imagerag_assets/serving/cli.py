@@ -294,7 +294,7 @@ def _dollars(value: Decimal | None) -> str:
 
 
 def _newest(folder: Path) -> Path:
-    pages = sorted(folder.glob("*.html"), key=lambda page: page.stat().st_mtime)
+    pages = sorted(folder.glob("evaluation-*.html"), key=lambda page: page.stat().st_mtime)
     return pages[-1] if pages else folder
 
 

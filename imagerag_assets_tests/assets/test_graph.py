@@ -39,7 +39,7 @@ OURS = (
 )
 DBT = {
     "stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics",
-    "cost_by_model", "cost_by_day",
+    "eval_curves", "cost_by_model", "cost_by_day",
 }  # fmt: skip
 COUNTS = {"new", "updated", "removed", "skipped", "failed", "pending", "seconds", "rate_per_second", "cost_usd"}
 PICTURES = 12
@@ -57,6 +57,8 @@ def test_every_asset_tells_what_it_is_who_owns_it_and_where_it_belongs() -> None
         assert spec.owners == ["team:imagerag"], name
         assert re.fullmatch(r"[1-5]_[a-z]+", spec.group_name or ""), name
         assert spec.code_version, name
+        # Beyond that age the UI says so.
+        assert spec.freshness_policy is not None, name
 
 
 def test_the_edges_are_those_that_the_data_needs() -> None:
@@ -274,6 +276,21 @@ def test_the_metrics_are_on_the_asset_itself_as_a_table_and_as_numbers(runs: Run
     report = Path(str(runs.first.metadata["eval_report"]["report"].value))
     assert report.is_file()
     assert "<html" in report.read_text(encoding="utf-8")
+    assert (report.parent / "index.html").is_file()
+    for metric in ("recall_at_10", "ndcg_at_10", "mrr", "latency_p95_ms"):
+        assert runs.first.number("eval_report", f"hybrid_{metric}") >= 0
+
+
+def test_the_columns_of_dbts_models_are_traced_to_those_before_them(runs: Runs) -> None:
+    # The second did not start dbt.
+    for run in (runs.first, runs.second):
+        columns = run.metadata["eval_metrics"]["dagster/column_schema"]
+        assert isinstance(columns, dg.TableSchemaMetadataValue)
+        assert {"ndcg_at_10", "map_at_10"} <= {column.name for column in columns.schema.columns}
+        lineage = run.metadata["eval_metrics"]["dagster/column_lineage"]
+        assert isinstance(lineage, dg.TableColumnLineageMetadataValue)
+        (source,) = lineage.column_lineage.deps_by_column["mrr"]
+        assert (source.asset_key, source.column_name) == (dg.AssetKey("query_metrics"), "reciprocal_rank")
 
 
 def test_a_run_that_changed_nothing_leaves_every_data_version(runs: Runs) -> None:
@@ -359,6 +376,16 @@ def test_a_build_whose_tests_failed_is_not_passed_over(runs: Runs) -> None:
 def connection(runs: Runs) -> Iterator[Connection]:
     with runs.shop.database.connect() as opened:
         yield opened
+
+
+def test_a_job_runs_the_checks_of_one_meaning_and_materializes_nothing(runs: Runs) -> None:
+    job = build_defs(resources={"project": ProjectResource(settings_file=str(runs.shop.settings))}).resolve_job_def(
+        "checks_complete"
+    )
+    done = told(job.execute_in_process(instance=runs.shop.instance))
+    assert done.success
+    assert done.metadata == {}
+    assert done.checks == {"raw_images.nothing_lost": True, "pgvector_index.index_is_complete": True}
 
 
 def test_the_check_of_a_stage_warns_while_an_item_fails(runs: Runs, connection: Connection) -> None:

@@ -134,6 +134,27 @@ def test_every_query_of_every_run_scores_as_ir_measures_says(
             assert value == pytest.approx(metric.value, abs=1e-9), (name, method, metric)
 
 
+def test_the_curves_are_those_of_ir_measures(
+    measured: dict[tuple[str, str], tuple[Run, Qrels]], module_database: Database
+) -> None:
+    import ir_measures
+    from ir_measures import P, R
+
+    with module_database.connect() as connection:
+        ours = {
+            (row["benchmark"], row["method"], row["k"]): row
+            for row in read(connection, "select * from imagerag_eval.eval_curves")
+        }
+    assert len(ours) == 10 * (len(measured) + len(METHODS)), "the two benchmarks, and all"
+    wanted = [metric @ k for k in (1, 3, 10) for metric in (P, R)]
+    for name in BENCHMARKS:
+        evaluator = ir_measures.evaluator(wanted, measured[name, FIRST][1])
+        for method in METHODS[:20]:
+            for measure, value in evaluator.calc_aggregate(measured[name, method][0]).items():
+                column = "precision_at_k" if measure.NAME == "P" else "recall_at_k"
+                assert ours[name, method, measure["cutoff"]][column] == pytest.approx(value, abs=1e-9), measure
+
+
 def test_the_means_of_every_run_are_those_of_ranx(
     measured: dict[tuple[str, str], tuple[Run, Qrels]], module_database: Database
 ) -> None:

@@ -1,31 +1,43 @@
-"""The report's page and the small table and plot beside it."""
+"""The report's pages, as text and in a browser, and the small table and plot beside them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, Page
 
 from imagerag_assets.database.connection import Connection, Database
+from imagerag_assets.evaluation import report
 from imagerag_assets.evaluation.benchmarks import Query, store_benchmark
-from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_plot_png, metrics_table
-from imagerag_assets.evaluation.report import write_report
+from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_plot_png, metrics_table, read
+from imagerag_assets.evaluation.report import Section, write_report
+from imagerag_assets.evaluation.report.drilldown import query_views
 from imagerag_assets.evaluation.thumbnails import SIDE, ThumbnailSheet, shrink
 from imagerag_assets_tests.evaluation.corpus import (
     add_evaluation,
     add_images,
     add_thumbnails,
     benchmark,
+    content_of,
     measure,
 )
 
-HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)> {{ 7 * 7 }} $x^2$'
-FILES = {uri: uri for uri in ("good.jpg", "bad.jpg", '</style><img src="x">.jpg')} | {"copy.jpg": "good.jpg"}
+HOSTILE = (
+    '$x$ <a href="/x">%{y}</a></script></style><script>alert(1)</script>"><img src=x onerror=alert(1)> {{ 7 * 7 }}'
+)
+FILES = {uri: uri for uri in ("good.jpg", "bad.jpg", '</style></script><img src="x">.jpg')} | {"copy.jpg": "good.jpg"}
+OWN_SCRIPTS = ["application/json", "application/json", "", ""]
+"""The types of the page's own: its data, Plotly, and what draws and searches."""
 
 
 class Tags(HTMLParser):
@@ -35,9 +47,12 @@ class Tags(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.attributes: dict[str, list[str]] = {}
+        self.scripts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("type") or "")
         for name, value in attrs:
             self.attributes.setdefault(name, []).append(value or "")
 
@@ -64,14 +79,16 @@ def two_evaluations(module_database: Database, tmp_path_factory: pytest.TempPath
     with module_database.connect() as connection:
         fill(connection, folder / "example.png")
     others = [uri for uri in FILES if uri not in ("good.jpg", "copy.jpg")]
+    handed = Section(HOSTILE, HOSTILE, ("collection", "recall"), [(HOSTILE, "0.99")])
     pages = []
     for ranking in (["good.jpg", *others], [*others, "good.jpg"]):
         rankings = {("shop", "clip", "q1"): ranking, ("shop", HOSTILE, "q2"): ["copy.jpg"]}
         with module_database.connect() as connection:
             add_evaluation(connection, rankings, FILES, timed=[("shop", "clip", "q3")])
+            describe(connection)
         measure(module_database, folder / "dbt")
         with module_database.connect() as connection:
-            pages.append(write_report(connection, folder / "reports"))
+            pages.append(write_report(connection, folder / "reports", [handed]))
     return TwoEvaluations(module_database, *pages)
 
 
@@ -93,21 +110,114 @@ def fill(connection: Connection, example: Path) -> None:
     )
 
 
+def describe(connection: Connection) -> None:
+    """The part of the index that the report reads: what was described of an image, after its text, and how surely."""
+    connection.execute("create schema if not exists imagerag_generation_1")
+    connection.execute(
+        "create table if not exists imagerag_generation_1.images "
+        "(collection text, uris text[], content text primary key, description text, confidence real)"
+    )
+    connection.execute(
+        "insert into imagerag_generation_1.images values ('shop', %s, %s, %s, 0.07) on conflict do nothing",
+        (["good.jpg"], content_of("good.jpg"), f"A sign that says {HOSTILE}"),
+    )
+
+
+@pytest.fixture
+def opened(browser: Browser, two_evaluations: TwoEvaluations) -> Iterator[Page]:
+    """The second page, opened from disk on a phone; at the end nothing was fetched, said or alerted."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    address = two_evaluations.second.as_uri()
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
+    page.on("request", lambda request: None if request.url == address else faults.append(f"request: {request.url}"))
+    page.goto(address)
+    yield page
+    context.close()
+    assert faults == []
+
+
 def test_the_page_is_whole_escaped_and_needs_no_network(two_evaluations: TwoEvaluations) -> None:
     page = two_evaluations.second.read_text(encoding="utf-8")
     tags = Tags()
     tags.feed(page)
     assert two_evaluations.second.name == "evaluation-2.html"
-    assert "script" not in tags.tags
+    assert tags.scripts == OWN_SCRIPTS
     assert "img" not in tags.tags
+    assert not {"src", "srcset", "action", "onerror", "onload"} & set(tags.attributes)
     assert not [name for name in tags.attributes if name.startswith("on")]
-    assert "{{ 7 * 7 }}" in page
+    assert "{{ 7*7 }}" in page
     assert page.count("</style>") == 1
-    assert not re.search(r"https?:|//[a-z]|@import", page)
-    assert all(reference.startswith("#") for reference in tags.attributes["href"])
-    assert set(re.findall(r"url\((.{0,10})", page)) == {"data:image"}
+    assert "@import" not in page
+    assert {reference for reference in tags.attributes["href"] if not reference.startswith("#")} == {"index.html"}
+    assert set(re.findall(r"url\((.{0,10})", page.partition("<body>")[0])) == {"data:image"}
     assert len(tags.attributes["id"]) == len(set(tags.attributes["id"]))
-    assert {reference[1:] for reference in tags.attributes["href"]} <= set(tags.attributes["id"])
+    assert {one[1:] for one in tags.attributes["href"] if one.startswith("#")} <= set(tags.attributes["id"])
+
+
+def test_a_browser_opens_the_page_from_disk_without_a_request_or_an_error(opened: Page) -> None:
+    assert opened.locator(".plot .main-svg").count() >= 3
+    assert opened.locator("img, a[href='/x']").count() == 0
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it fits a phone"
+    assert HOSTILE in opened.locator("summary .question").all_inner_texts()
+    names = opened.locator("#recall .legendtext").all_text_contents()
+    assert any('<a href="/x">' in name for name in names), "a name is text to Plotly too"
+    opened.locator("#find").fill("Nothing FOUND")
+    assert opened.locator("details.query:visible").count() == 1
+
+
+def test_no_script_runs_that_is_not_the_packages_own(browser: Browser, two_evaluations: TwoEvaluations) -> None:
+    """What if an escape were forgotten: the page's policy names its scripts by their hashes."""
+    spoilt = two_evaluations.second.with_name("spoilt.html")
+    text = two_evaluations.second.read_text(encoding="utf-8")
+    spoilt.write_text(text.replace("<main>", "<main><script>document.title = 'mine'</script>"), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(spoilt.as_uri())
+    assert page.title() == "Imagerag: evaluation 2"
+    page.close()
+
+
+def test_the_figures_in_the_page_are_those_of_the_database(opened: Page, two_evaluations: TwoEvaluations) -> None:
+    with two_evaluations.database.connect() as connection:
+        rows = [row for row in metrics_table(connection, 2) if row["benchmark"] == "all"]
+        curves = read(connection, "select * from imagerag_eval.eval_curves where evaluation = 2 order by method, k")
+    shown = opened.locator("#methods + .wide tbody tr:not(.group)").all()
+    assert len(shown) == len(rows)
+    for line, row in zip(shown, rows, strict=True):
+        cells = [cell.inner_text().split() for cell in line.locator("td").all()]
+        for place, name in enumerate(
+            ("precision_at_5", "precision_at_5_ceiling", "recall_at_10", "ndcg_at_10", "mrr", "map_at_10", "hit_at_1")
+        ):
+            assert cells[1 + place][0] == f"{row[name]:.3f}", name
+        margin = row["recall_at_10_margin"]
+        assert f"±{margin:.2f}" in cells[3]
+    figures: dict[str, Any] = json.loads(opened.locator("#figures").text_content() or "")
+    drawn = {
+        (trace["method"], x): y for trace in figures["recall"]["choices"][0]["traces"]
+        for x, y in zip(trace["x"], trace["y"], strict=True)
+    }  # fmt: skip
+    assert drawn == {
+        (row["method"], row["k"]): pytest.approx(row["recall_at_k"], abs=1e-5)
+        for row in curves if row["benchmark"] == "all"
+    }  # fmt: skip
+
+
+def test_the_curves_end_in_the_means_of_the_table(two_evaluations: TwoEvaluations) -> None:
+    with two_evaluations.database.connect() as connection:
+        curves = {
+            (row["evaluation"], row["benchmark"], row["method"], row["k"]): row
+            for row in read(connection, "select * from imagerag_eval.eval_curves")
+        }
+        means = [row for number in (1, 2) for row in metrics_table(connection, number)]
+    assert len(curves) == 10 * len(means)
+    for row in means:
+        key = (row["evaluation"], row["benchmark"], row["method"])
+        assert curves[*key, 5]["precision_at_k"] == pytest.approx(row["precision_at_5"])
+        assert curves[*key, 10]["recall_at_k"] == pytest.approx(row["recall_at_10"])
+        assert curves[*key, 1]["precision_at_k"] == pytest.approx(row["hit_at_1"])
 
 
 def test_the_page_tells_changes_and_every_ranking(two_evaluations: TwoEvaluations) -> None:
@@ -123,15 +233,64 @@ def test_the_page_tells_changes_and_every_ranking(two_evaluations: TwoEvaluation
     assert "clip 3" in page
     assert "<b>✓</b> copy.jpg" in page, "a near-duplicate of a relevant image is right"
     assert "<b>?</b> bad.jpg" in page, "nobody judged it"
-    assert "in quarantine" in page
-    assert re.findall(r"<h3>(\w[\w ]*) <small", page)[-4:] == ["All languages", "no language", "en", "fr"]
-    # The example, good.jpg and bad.jpg; the third image has no thumbnail.
+    assert "1 truncated" in page
+    assert "2 files, perceptual" in page
+    assert "<b>0.07</b> shop: good.jpg" in page
+    assert "$0 per 1,000 images" in page
+    assert re.findall(r"<h3>(\w[\w ]*) <small", page)[-3:] == ["en", "fr", "shop"]
+    # The example, good.jpg and bad.jpg, each once; the third image has no thumbnail.
     assert page.count("data:image/webp;base64,") == 3
     assert page.count('class="picture "') > 0
 
 
 def test_the_first_evaluation_has_no_changes(two_evaluations: TwoEvaluations) -> None:
-    assert "Changes since" not in two_evaluations.first.read_text(encoding="utf-8")
+    page = two_evaluations.first.read_text(encoding="utf-8")
+    assert "Changes since" not in page
+    assert "Got worse" not in page
+
+
+def test_what_got_worse_comes_first_whatever_else_scores_less(two_evaluations: TwoEvaluations) -> None:
+    changes = [
+        {"benchmark": "shop", "query_id": "q1", "method": "clip", "before": 1.0, "now": 0.4},
+        {"benchmark": "shop", "query_id": "q3", "method": HOSTILE, "before": 1.0, "now": 0.0},
+    ]
+    with two_evaluations.database.connect() as connection:
+        views, total = query_views(connection, 2, ["clip", HOSTILE], changes)
+    assert total == 3
+    assert [(view.query_id, view.is_worse) for view in views] == [("q1", True), ("q2", False), ("q3", False)]
+
+
+def test_the_index_names_every_evaluation_and_links_the_pages_that_there_are(two_evaluations: TwoEvaluations) -> None:
+    index = two_evaluations.second.with_name("index.html").read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(index)
+    assert tags.attributes["href"] == ["evaluation-2.html", "evaluation-1.html"]
+    assert "script" not in tags.tags
+
+
+def test_a_candidate_has_a_page_of_its_own_beside_what_is_live(two_evaluations: TwoEvaluations, tmp_path: Path) -> None:
+    with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute(
+            "insert into generations (generation, fingerprint, status, parameters) overriding system value "
+            "values (2, 'other', 'candidate', '{}')"
+        )
+        # The second evaluation was the candidate's.
+        connection.execute("update evaluations set generation = 2 where evaluation = 2")
+        for table in ("query_metrics", "eval_metrics", "eval_curves"):
+            connection.execute(f"update imagerag_eval.{table} set generation = 2 where evaluation = 2")
+        live = write_report(connection, tmp_path)
+    candidate = (tmp_path / "evaluation-2.html").read_text(encoding="utf-8")
+    assert live.name == "evaluation-1.html"
+    assert 'href="evaluation-2.html"' in live.read_text(encoding="utf-8")
+    assert "Changes since live generation 1 (evaluation 1)" in candidate
+    assert "Candidate generation 2 against live generation 1 (evaluation 1)" in candidate
+
+
+def test_plotly_is_the_file_that_its_makers_publish() -> None:
+    """plotly.js-basic-dist-min 4.1.1. Whoever changes it says so here."""
+    source = (Path(report.__file__).parent / "plotly-basic.min.js").read_bytes()
+    assert hashlib.sha256(source).hexdigest() == "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba"
+    assert b"</script" not in source.lower()
 
 
 def test_table_markdown_and_plot_of_the_newest_evaluation(two_evaluations: TwoEvaluations) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import socket
 import threading
 import time
@@ -16,7 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
 from imagerag_assets.answers import Answer
 from imagerag_assets.project import Project
@@ -86,20 +85,6 @@ def calls_of_the_server() -> Iterator[list[object]]:
 def address(project: Project, calls_of_the_server: list[object]) -> Iterator[str]:
     with served(project) as where:
         yield where
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    command = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
-    if command is None:
-        pytest.fail("Chromium is needed: sh .ci/system-packages browser installs it, or says how.")
-    with sync_playwright() as playwright:
-        # In a container there is no user namespace for its sandbox.
-        started = playwright.chromium.launch(executable_path=command, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @dataclass

@@ -9,5 +9,5 @@ where
     j.group_id is null
     -- A collection of which nothing is ingested yet lacks no image in particular.
     and exists (
-        select from {{ source('imagerag', 'corpus_groups') }} as c where c.collection = j.benchmark
+        select 1 from {{ source('imagerag', 'corpus_groups') }} as c where c.collection = j.benchmark
     )

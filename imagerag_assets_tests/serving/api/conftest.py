@@ -25,6 +25,7 @@ def shop(make_shared_project: Callable[..., Project], tmp_path_factory: pytest.T
     reports = project.settings.data_path / "reports"
     reports.mkdir(parents=True)
     (reports / "evaluation-1.html").write_text("<!doctype html><title>Evaluation 1</title>")
+    (reports / "index.html").write_text('<a href="evaluation-1.html">1</a>')
     (project.settings.data_path / "secret.html").write_text("nobody's business")
     (reports / "link.html").symlink_to(project.settings.data_path / "secret.html")
     return project

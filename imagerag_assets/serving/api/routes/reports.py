@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
+from imagerag_assets.evaluation.report import INDEX
 from imagerag_assets.serving.api.door import Door
 from imagerag_assets.serving.api.problems import ProblemError, documented
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.html")
-# A report has its styles and pictures inside it and runs no script.
+# A report has its styles, pictures and scripts inside it, and says itself which scripts may run: no other does.
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "private, no-cache",
 }
+_NONE_YET = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Imagerag: reports</title>'
+    "<body><h1>Reports</h1><p>No evaluation has written a report yet.</p></body></html>"
+)
 _PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 
 
@@ -29,10 +33,16 @@ def report_routes(door: Door) -> APIRouter:
     folder = door.project.settings.data_path / "reports"
 
     @router.get(
-        "/reports", summary="All reports, the newest first", response_class=HTMLResponse, responses=documented()
+        "/reports",
+        summary="The index of all reports",
+        response_class=HTMLResponse,
+        responses={307: {"description": "There is an index: it is at this place."}, **documented()},
     )
-    async def get_reports() -> HTMLResponse:
-        return HTMLResponse(await door.in_thread(lambda: _listing(folder)), headers=_HEADERS)
+    async def get_reports() -> Response:
+        # A page names the others by their file names, on disk as here.
+        if await door.in_thread((folder / INDEX).is_file):
+            return RedirectResponse(f"/reports/{INDEX}", headers=_HEADERS)
+        return HTMLResponse(_NONE_YET, headers=_HEADERS)
 
     @router.get(
         "/reports/{name}",
@@ -53,18 +63,3 @@ def _page(folder: Path, name: str) -> Path:
     if page is None or page.is_symlink() or not page.is_file():
         raise ProblemError(404, "unknown-report", "There is no report of this name. /reports lists them.")
     return page
-
-
-def _listing(folder: Path) -> str:
-    pages = [page for page in folder.glob("*.html") if _NAME.fullmatch(page.name) and not page.is_symlink()]
-    pages.sort(key=lambda page: page.stat().st_mtime, reverse=True)
-    items = "".join(
-        f'<li><a href="/reports/{escape(page.name)}">{escape(page.stem)}</a>, '
-        f"{datetime.fromtimestamp(page.stat().st_mtime, UTC):%Y-%m-%d %H:%M} UTC</li>"
-        for page in pages
-    )
-    body = f"<ul>{items}</ul>" if items else "<p>No evaluation has written a report yet.</p>"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Imagerag: reports</title>'
-        f"<body><h1>Reports</h1>{body}</body></html>"
-    )
