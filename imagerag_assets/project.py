@@ -21,11 +21,17 @@ class Project:
     """Opens lazily: a run with nothing to do loads no model."""
 
     def __init__(
-        self, settings: Settings, database_wait_seconds: float = PATIENT, *, beside: Project | None = None
+        self,
+        settings: Settings,
+        database_wait_seconds: float = PATIENT,
+        *,
+        beside: Project | None = None,
+        lane: str = "beside",
     ) -> None:
         self.settings = settings
         self.beside = beside
         """The project of the settings file, where this one is the same but for its models; None for itself."""
+        self._lane = lane
         self._database_wait_seconds = database_wait_seconds
         self._sources: dict[str, Source] = {}
 
@@ -36,10 +42,13 @@ class Project:
             self.beside.database if self.beside else Database.from_settings(self.settings, self._database_wait_seconds)
         )
 
-    def with_models(self, models: Mapping[str, str | None]) -> Project:
-        """The same project with other encoders: image_text, image_text_revision, text, text_revision."""
+    def with_models(self, models: Mapping[str, str | None], lane: str = "beside") -> Project:
+        """The same project with other encoders: image_text, image_text_revision, text, text_revision.
+
+        `lane` is what failures go by: those of another generation's models are `beside` the settings' own.
+        """
         chosen = self.settings.models.model_copy(update=dict(models))
-        return Project(self.settings.model_copy(update={"models": chosen}), beside=self.beside or self)
+        return Project(self.settings.model_copy(update={"models": chosen}), beside=self.beside or self, lane=lane)
 
     def encoders(self) -> dict[str, str | None]:
         """What `with_models` takes to come back to this project's encoders: hub models at the commit that is used."""
@@ -55,7 +64,7 @@ class Project:
 
     def stage_name(self, name: str) -> str:
         """What failures and claims of a stage go by: with other models the same item may fail otherwise."""
-        return f"{name} beside" if self.beside else name
+        return f"{name} {self._lane}" if self.beside else name
 
     def dual_encoder(self) -> DualEncoder:
         """The image–text model of the settings, loaded once per process. Raises `ModelError`."""

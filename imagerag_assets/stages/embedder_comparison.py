@@ -50,8 +50,9 @@ def prepare(project: Project, options: RunOptions) -> Prepared | None:
     models = project.settings.models
     projects = {_name(models.image_text, models.image_text_revision): project}
     for one in named:
-        other = project.with_models({"image_text": one.model, "image_text_revision": one.revision})
-        projects.setdefault(_name(one.model, one.revision), other)
+        name = _name(one.model, one.revision)
+        other = project.with_models({"image_text": one.model, "image_text_revision": one.revision}, lane=f"of {name}")
+        projects.setdefault(name, other)
     compared, failed = [], {}
     for name, other in projects.items():
         try:

@@ -97,10 +97,13 @@ def shop(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         labels.append(f"{uri},{scene.facts['object']}")
     for file, lines in (("queries.jsonl", queries), ("qrels.tsv", qrels), ("labels.csv", labels)):
         (root / "benchmark" / file).write_text("\n".join(lines))
+    lost = root / "shop" / "lost.png"
+    products.draw(scenes()[PICTURES], 160).image.save(lost)
     project = shop.project([])
     for stage in (raw_images, tiles, clip_embeddings, pgvector_index):
         stage.run(project, RunOptions())
     benchmark_queries.run(project)
+    lost.unlink()
     yield shop
     project.database.close()
     with psycopg.connect(server_url, autocommit=True) as connection:
@@ -159,6 +162,13 @@ def test_with_the_same_images_and_models_nothing_is_embedded_or_measured_again(
     assert story["again"].metadata["comparison"] == story["first"].metadata["comparison"]
     with shop.project([]).database.connect() as connection:
         assert connection.execute("select count(*) from evaluations").fetchone() == (2,)
+
+
+def test_an_image_that_fails_is_the_comparisons_failure_and_not_the_indexs(story: dict[str, Told], shop: Shop) -> None:
+    assert story["first"].metadata["failed"] == 1
+    with shop.project([]).database.connect() as connection:
+        rows = connection.execute("select stage, error_class from stage_failures").fetchall()
+    assert rows == [(f"clip_embeddings of {shop.root / 'damaged'}", "not_found")]
 
 
 @pytest.mark.usefixtures("story")

@@ -132,6 +132,8 @@ def sweep_plot_png(result: Result) -> bytes:
                 textcoords="offset points", fontsize=7, color=SHADES[one["leg"]],
             )  # fmt: skip
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.margins(y=0.15)
     axes.set_xlabel("median milliseconds of a scan")
     axes.set_ylabel("recall@10 against exact search")
