@@ -252,7 +252,7 @@ def test_a_picture_alone_is_refused_by_methods_of_words_and_the_message_names_ot
     for query in (Query(image=draw(1)), Query(" \x07", image_id="a.png")):
         for method in ("text", "description"):
             with pytest.raises(QueryError, match=f"method {method} compares words.*clip, hybrid or rrf"):
-                search(shop, query, method=method)  # type: ignore[arg-type]
+                search(shop, query, method=method)
     assert names(search(shop, Query("mug", image_id="a.png"), method="text")) == ["b.png"]
     assert names(search(shop, Query(image_id="a.png"), method="rrf")) == ["b.png"]
 
