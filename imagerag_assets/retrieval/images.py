@@ -98,6 +98,8 @@ class StoredImage:
     category: str = ""
     tags: tuple[str, ...] = ()
     describer: str | None = None
+    confidence: float | None = None
+    """0 to 1: how far the description in the index can be trusted; None where no signal says anything."""
     ocr: str = ""
     ocr_confidence: float | None = None
     languages: tuple[str, ...] = ()
@@ -207,7 +209,7 @@ _FACTS = """
     select c.format, c.mode, c.width, c.height, c.size_bytes, c.frames, c.page,
            (select count(*) from tiles t where t.content = c.content) as tiles,
            v.general, v.key_elements, v.visible_text, v.category, v.tags, v.model,
-           o.text as ocr, o.mean_confidence, o.languages, i.content is not null as is_indexed,
+           o.text as ocr, o.mean_confidence, o.languages, i.content is not null as is_indexed, i.confidence,
            coalesce(i.metadata, c.exif || %(metadata)s) as metadata, coalesce(d.canonical, c.content) as group_id
     from contents c
     left join ocr_text o using (content)
@@ -222,7 +224,8 @@ _FACTS = """
     where c.content = %(content)s
 """
 _NO_INDEX = (
-    "(select null::text as content, null::text as collection, null::jsonb as metadata, null::text as description)"
+    "(select null::text as content, null::text as collection, null::jsonb as metadata, null::text as description, "
+    "null::real as confidence)"
 )
 
 
@@ -251,8 +254,8 @@ def _seen(connection: Connection, collection: str, uri: str, content: str) -> St
         tuple(_file(one) for one in files), None, min(one["first_seen"] for one in files),
         row["format"], row["mode"], row["width"], row["height"], row["size_bytes"], row["frames"], row["page"],
         row["tiles"], row["general"] or "", tuple(row["key_elements"] or ()), row["visible_text"] or "",
-        row["category"] or "", tuple(row["tags"] or ()), row["model"], row["ocr"] or "", row["mean_confidence"],
-        tuple(row["languages"] or ()), row["metadata"], row["group_id"],
+        row["category"] or "", tuple(row["tags"] or ()), row["model"], row["confidence"], row["ocr"] or "",
+        row["mean_confidence"], tuple(row["languages"] or ()), row["metadata"], row["group_id"],
         _duplicates(connection, content, row["group_id"]),
     )  # fmt: skip
 

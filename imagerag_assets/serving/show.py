@@ -59,6 +59,7 @@ def _facts(one: StoredImage) -> list[tuple[str, str]]:
         ("picture", ", ".join(part for part in (one.format, size, readable_size(one.size_bytes or 0)) if part)),
         ("tiles", str(one.tiles or "")),
         ("description", "".join(described)),
+        ("confidence", "" if one.confidence is None else f"{one.confidence:.2f}"),
         ("elements", ", ".join(one.key_elements)),
         ("tags", ", ".join(one.tags)),
         ("text", one.ocr),

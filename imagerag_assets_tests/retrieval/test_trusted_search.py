@@ -9,6 +9,7 @@ import pytest
 from imagerag_assets.methods import Method
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
+from imagerag_assets.retrieval.images import find_image
 from imagerag_assets.retrieval.search import Query, Result, encode_query, search, search_rows
 from imagerag_assets.stages import description_confidence, pgvector_index, vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
@@ -101,6 +102,9 @@ def test_a_confidence_above_the_threshold_changes_no_ranking_and_is_told(shop: P
     assert {uri: result.score for uri, result in results.items()} == pytest.approx(before)
     assert results["a.png"].confidence == pytest.approx(0.6)
     assert results["7.png"].confidence is None
+    with shop.database.connect() as connection:
+        assert find_image(connection, shop, "shop/a.png").confidence == pytest.approx(0.6)
+        assert find_image(connection, shop, "shop/7.png").confidence is None
     with shop.database.connect() as connection:
         assert pgvector_index.data_version(connection) != version
 

@@ -173,6 +173,7 @@ class ImageOut(_Answered):
     category: str
     tags: list[str]
     describer: str | None
+    confidence: float | None = Field(description="0 to 1: how far the description in the index can be trusted")
     ocr: str
     ocr_confidence: float | None
     languages: list[str]

@@ -316,7 +316,8 @@ class _Work:
         one = found[index]
         with self._project.database.connect() as connection:
             picture, note = pictures.preview(connection, self._project, one)
-        return gr.update(visible=True), picture, views.details(one, words, note), one
+        told = views.details(one, words, self._project.settings.descriptions.trust, note)
+        return gr.update(visible=True), picture, told, one
 
     def _pictures(self, found: Sequence[Result]) -> Shown:
         with self._project.database.connect() as connection:

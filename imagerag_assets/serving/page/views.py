@@ -43,11 +43,16 @@ def caption(number: int, one: Result) -> str:
     return f"{number} · {one.score:.3f} · {one.collection}/{one.uri}{more}"
 
 
-def details(one: Result, words: str, note: str = "") -> str:
-    """Everything about one result; the query's words are marked in the text that was read."""
+def details(one: Result, words: str, trust: float, note: str = "") -> str:
+    """Everything about one result; the query's words are marked in the text that was read.
+
+    A description of less confidence than `trust` is flagged.
+    """
     parts = [f"<h2>{escape(f'{one.collection}/{one.uri}')}</h2>"]
     if note:
         parts.append(status(note, trouble=True))
+    if one.confidence is not None and one.confidence < trust:
+        parts.append(status(f"This description is not to be trusted: confidence {one.confidence:.2f}.", trouble=True))
     parts += [f"<p>{escape(one.description)}</p>", _tags(one), _legs(one)]
     if one.ocr.strip():
         parts.append(f'<h3>Text in the image</h3><div class="ocr">{marked(one.ocr, words)}</div>')
