@@ -274,6 +274,8 @@ def test_a_candidate_has_a_page_of_its_own_beside_what_is_live(two_evaluations: 
             "insert into generations (generation, fingerprint, status, parameters) overriding system value "
             "values (2, 'other', 'candidate', '{}')"
         )
+        connection.execute("create schema imagerag_generation_2")
+        connection.execute("create table imagerag_generation_2.images ()")
         # The second evaluation was the candidate's.
         connection.execute("update evaluations set generation = 2 where evaluation = 2")
         for table in ("query_metrics", "eval_metrics", "eval_curves"):
