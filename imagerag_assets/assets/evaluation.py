@@ -172,7 +172,7 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
 
 
 @dg.asset(
-    deps=[dg.AssetKey(_METRICS)],
+    deps=[dg.AssetKey(_METRICS), dg.AssetKey("eval_curves")],
     group_name=EVALUATION,
     kinds={"python", "html"},
     owners=OWNERS,

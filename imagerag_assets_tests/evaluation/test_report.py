@@ -32,9 +32,7 @@ from imagerag_assets_tests.evaluation.corpus import (
     measure,
 )
 
-HOSTILE = (
-    '$x$ <a href="/x">%{y}</a></script></style><script>alert(1)</script>"><img src=x onerror=alert(1)> {{ 7*7 }}'
-)
+HOSTILE = '$x$ <a href="/x">%{y}</a></script></style><script>alert(1)</script>"><img src=x onerror=alert(1)> {{ 7*7 }}'
 FILES = {uri: uri for uri in ("good.jpg", "bad.jpg", '</style></script><img src="x">.jpg')} | {"copy.jpg": "good.jpg"}
 OWN_SCRIPTS = ["application/json", "application/json", "", ""]
 """The types of the page's own: its data, Plotly, and what draws and searches."""
