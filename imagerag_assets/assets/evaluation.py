@@ -41,7 +41,7 @@ from imagerag_assets.stages.common import RunOptions
 
 DBT_FOLDER = Path(__file__).parents[2] / "dbt_eval"
 _METRICS = "eval_metrics"
-_COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
+_LINEAGE = "dagster/column_lineage"
 
 
 @dg.asset(
@@ -172,7 +172,7 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
 
 
 @dg.asset(
-    deps=[dg.AssetKey(_METRICS)],
+    deps=[dg.AssetKey(_METRICS), dg.AssetKey("eval_curves")],
     group_name=EVALUATION,
     kinds={"python", "html"},
     owners=OWNERS,
@@ -252,7 +252,7 @@ def _unchanged(
         if key not in context.selected_asset_keys:
             continue
         with connect() as connection:
-            metadata = _columns_as_before(context, key)
+            metadata = _lineage_as_before(context, key)
             if key.path[-1] == _METRICS:
                 metadata.update(_metrics_metadata(connection, plot=False))
             yield dg.MaterializeResult(
@@ -264,11 +264,11 @@ def _unchanged(
         )
 
 
-def _columns_as_before(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, Any]:
-    """The columns and what they are made from, which the UI looks up in the newest materialization."""
+def _lineage_as_before(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, Any]:
+    """What the columns are made from, which the UI looks up in the newest materialization."""
     event = context.instance.get_latest_materialization_event(key)
     last = event.asset_materialization if event else None
-    return {name: value for name, value in (last.metadata if last else {}).items() if name.startswith(_COLUMNS)}
+    return {_LINEAGE: last.metadata[_LINEAGE]} if last and _LINEAGE in last.metadata else {}
 
 
 def _with_metrics(event: Any, connect: Any) -> Any:

@@ -78,7 +78,7 @@ def test_the_edges_are_those_that_the_data_needs() -> None:
     assert upstream("description_embeddings") == {"vlm_descriptions", "description_confidence"}
     assert upstream("deduped_set") == {"raw_images", "clip_embeddings", "ocr_text"}
     assert upstream("pgvector_index") == STAGES - {"pgvector_index"}
-    assert upstream("eval_report") == {"eval_metrics"}
+    assert upstream("eval_report") == {"eval_metrics", "eval_curves"}
     assert "retrieval_runs" in upstream("stg_results")
     assert upstream("candidate_comparison") == {"eval_metrics", "retrieval_runs"}
     assert upstream("live_generation") == {"candidate_comparison"}
@@ -282,11 +282,11 @@ def test_the_metrics_are_on_the_asset_itself_as_a_table_and_as_numbers(runs: Run
 
 
 def test_the_columns_of_dbts_models_are_traced_to_those_before_them(runs: Runs) -> None:
+    columns = runs.first.metadata["eval_metrics"]["dagster/column_schema"]
+    assert isinstance(columns, dg.TableSchemaMetadataValue)
+    assert {"ndcg_at_10", "map_at_10"} <= {column.name for column in columns.schema.columns}
     # The second did not start dbt.
     for run in (runs.first, runs.second):
-        columns = run.metadata["eval_metrics"]["dagster/column_schema"]
-        assert isinstance(columns, dg.TableSchemaMetadataValue)
-        assert {"ndcg_at_10", "map_at_10"} <= {column.name for column in columns.schema.columns}
         lineage = run.metadata["eval_metrics"]["dagster/column_lineage"]
         assert isinstance(lineage, dg.TableColumnLineageMetadataValue)
         (source,) = lineage.column_lineage.deps_by_column["mrr"]

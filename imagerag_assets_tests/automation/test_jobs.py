@@ -13,6 +13,7 @@ EVALUATION = {
     "stg_grades",
     "stg_judgements",
     "stg_missing_judgements",
+    "eval_curves",
     "query_metrics",
     "eval_metrics",
     "eval_report",

@@ -32,9 +32,7 @@ from imagerag_assets_tests.evaluation.corpus import (
     measure,
 )
 
-HOSTILE = (
-    '$x$ <a href="/x">%{y}</a></script></style><script>alert(1)</script>"><img src=x onerror=alert(1)> {{ 7 * 7 }}'
-)
+HOSTILE = '$x$ <a href="/x">%{y}</a></script></style><script>alert(1)</script>"><img src=x onerror=alert(1)> {{ 7*7 }}'
 FILES = {uri: uri for uri in ("good.jpg", "bad.jpg", '</style></script><img src="x">.jpg')} | {"copy.jpg": "good.jpg"}
 OWN_SCRIPTS = ["application/json", "application/json", "", ""]
 """The types of the page's own: its data, Plotly, and what draws and searches."""
@@ -274,6 +272,8 @@ def test_a_candidate_has_a_page_of_its_own_beside_what_is_live(two_evaluations: 
             "insert into generations (generation, fingerprint, status, parameters) overriding system value "
             "values (2, 'other', 'candidate', '{}')"
         )
+        connection.execute("create schema imagerag_generation_2")
+        connection.execute("create table imagerag_generation_2.images ()")
         # The second evaluation was the candidate's.
         connection.execute("update evaluations set generation = 2 where evaluation = 2")
         for table in ("query_metrics", "eval_metrics", "eval_curves"):

@@ -99,6 +99,9 @@ def latencies(connection: Connection, evaluation: int) -> dict[str, list[float]]
 
 def costs(connection: Connection) -> list[Row]:
     """What every model cost since the project began: per stage and model the columns of dbt's cost_by_model, summed."""
+    # Whoever builds only the metrics has no view of the costs.
+    if not _exists(connection, "imagerag_eval.cost_by_model"):
+        return []
     return read(
         connection,
         """
