@@ -22,11 +22,13 @@ from imagerag_assets.evaluation.metrics import (
     OTHER_SHADE,
     SHADES,
     Row,
+    changes_of_means,
+    changes_of_queries,
+    comparability,
     metrics_table,
     milliseconds,
 )
 from imagerag_assets.evaluation.report import tables
-from imagerag_assets.evaluation.report.changes import changes_of_means, changes_of_queries, comparability
 from imagerag_assets.evaluation.report.drilldown import NOTICEABLE, RELEVANT_SHOWN, QueryView, query_views
 from imagerag_assets.evaluation.report.evaluations import Subject, all_evaluations, page_name, subjects
 from imagerag_assets.evaluation.report.plots import figures
