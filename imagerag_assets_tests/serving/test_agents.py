@@ -50,6 +50,7 @@ def project(make_shared_project: MakeProject, tmp_path_factory: pytest.TempPathF
         Picture("invoice.png", ocr="INVOICE 7731 total 42", description="an invoice on white paper"),
         Picture("invoice-2.png", ocr="INVOICE 7731", description="a second invoice", collection="office"),
         Picture("mug.png", ocr="best mug", description="a red mug"),
+        Picture("manual.png", ocr="manual " * 1_000),
     ])  # fmt: skip
     with made.database.connect() as connection:
         connection.execute("update contents set thumbnail = %s", (webp(),))
@@ -241,6 +242,20 @@ def test_without_keys_only_loopback_is_served(project: Project) -> None:
     open_to_all = Project(project.settings.model_copy(update={"serving": serving}))
     with pytest.raises(SettingsError, match=r"127\.0\.0\.1"):
         http_app(open_to_all, "192.168.1.5")
+
+
+def test_a_results_texts_are_short_and_get_image_has_the_whole(project: Project) -> None:
+    from imagerag_assets.serving.agents.tools import agent_server
+
+    async def run() -> tuple[str, str]:
+        async with Client(agent_server(project)) as client:
+            found = facts(await call(client, "search_images", text="manual", method="text", thumbnails=False))
+            whole = facts(await call(client, "get_image", image_id="shop/manual.png"))
+            return found["results"][0]["ocr"], whole["ocr"]
+
+    short, whole = anyio.run(run)
+    assert len(whole) == 7_000
+    assert short == f"{whole[:2_000]} …"
 
 
 def test_a_database_that_went_away_is_told_to_the_agent(make_project: MakeProject, tmp_path: Path) -> None:
