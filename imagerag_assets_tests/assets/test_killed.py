@@ -69,7 +69,7 @@ def start(settings: Path, home: Path) -> subprocess.Popen[str]:
 
 
 def wait_until(otherwise: str, child: subprocess.Popen[str], happened: Callable[[], object]) -> None:
-    end = time.monotonic() + 180
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         assert child.poll() is None, child.communicate()[0]
         if happened():
