@@ -1,6 +1,15 @@
 """The rows of BENCHMARKS.md: a file each, whose `make(bench)` gives comparisons and scalings, in order."""
 
 ROWS = (
+    "decode",
+    "embedding",
+    "query",
+    "reading",
     "writing",
-)  # fmt: skip
+    "duplicates",
+    "no_op",
+    "memory",
+    "start",
+    "gpu",
+)
 """In the order of the page."""
