@@ -65,6 +65,8 @@ class Machine(BaseModel):
     memory_gb: float
     card: str
     system: str
+    threads: str
+    """Of numeric libraries, as OMP_NUM_THREADS says; "" is theirs to choose."""
     load: float
     """Mean number of running processes over the last minute, when the row began: how idle the machine was."""
 
@@ -121,6 +123,7 @@ def machine() -> Machine:
         memory_gb=round(pages * size / 2**30, 1),
         card=_card(),
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        threads=os.environ.get("OMP_NUM_THREADS", ""),
         load=round(os.getloadavg()[0], 2),
     )
 

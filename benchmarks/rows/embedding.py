@@ -28,7 +28,7 @@ def compare_embedding(bench: Bench, device: str, backends: Sequence[Backend]) ->
     """The guide's loop in float32, and for every backend the bare forward pass and the stage. The first is float32."""
     # Small enough for one tile, as the guide makes one vector per image.
     size = (1600, 1200)
-    files = write_photographs(bench.folder / "photos", bench.size(64, 4), size)
+    files = write_photographs(bench.folder / "photos", bench.size(32, 4), size)
     model = clip_model(bench.folder / "clip", small=bench.quick)
     projects = {backend: _prepared(bench, files, model, device, backend) for backend in backends}
     encoders = {backend: project.dual_encoder() for backend, project in projects.items()}
