@@ -11,5 +11,6 @@ ROWS = (
     "memory",
     "start",
     "gpu",
+    "peer",
 )
 """In the order of the page."""
