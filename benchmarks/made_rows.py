@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import psycopg
 
@@ -41,7 +43,7 @@ _DESCRIBED = (
 
 def fill(project: Project, collection: str) -> None:
     """Make rows for every file of the collection's source, then dedup and index them for real."""
-    stages = {
+    stages: dict[str, Any] = {
         "tiles": tiles.stage(project).fingerprint,
         "ocr": ocr_text.stage(project).fingerprint,
         "descriptions": vlm_descriptions.stage(project).fingerprint,

@@ -63,7 +63,8 @@ def _section(row: RowResult) -> Iterator[str]:
     yield from ("", f"## {row.row}", "")
     yield (
         f"{row.date}, {row.rounds} rounds on {machine.processor}, {machine.cores} cores, {machine.memory_gb:g} GB, "
-        f"threads: {machine.threads or 'one per core'}, card: {machine.card}; {machine.load:g} processes were running."
+        f"threads: {machine.threads or 'one per core'}, card: {machine.card}, files on {machine.files}; "
+        f"{machine.load:g} processes were running."
     )
     if row.missing:
         yield from ("", f"Not run: {row.missing}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
+import psutil
 from pydantic import BaseModel
 
 from imagerag_assets.settings import usable_cores
@@ -67,6 +69,8 @@ class Machine(BaseModel):
     system: str
     threads: str
     """Of numeric libraries, as OMP_NUM_THREADS says; "" is theirs to choose."""
+    files: str = ""
+    """Type of the file system that databases and pictures are on: in memory (tmpfs) a commit waits for no disk."""
     load: float
     """Mean number of running processes over the last minute, when the row began: how idle the machine was."""
 
@@ -123,6 +127,7 @@ def machine() -> Machine:
         memory_gb=round(pages * size / 2**30, 1),
         card=_card(),
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        files=_file_system(Path(tempfile.gettempdir())),
         threads=os.environ.get("OMP_NUM_THREADS", ""),
         load=round(os.getloadavg()[0], 2),
     )
@@ -144,6 +149,12 @@ def _processor() -> str:
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def _file_system(folder: Path) -> str:
+    """Of the mount that is nearest above the folder."""
+    mounts = [one for one in psutil.disk_partitions(all=True) if folder.is_relative_to(one.mountpoint)]
+    return str(max(mounts, key=lambda one: len(one.mountpoint)).fstype) if mounts else ""
 
 
 def _card() -> str:

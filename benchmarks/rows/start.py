@@ -31,11 +31,16 @@ def make(bench: Bench) -> Rows:  # noqa: ARG001
             "a process from start to end",
             {
                 "floor": Way(_process(sys.executable, "-c", "import dagster"), "import dagster"),
+                "floor with dbt": Way(
+                    _process(sys.executable, "-c", "import dagster, dagster_dbt"), "import dagster and dagster_dbt"
+                ),
                 "ours": Way(
                     _process(sys.executable, "-c", "from imagerag_assets.definitions import defs"), "our definitions"
                 ),
             },
-            (Target("ours", "floor", at_most=2),),
+            (Target("ours", "floor", at_most=2), Target("ours", "floor with dbt", at_most=2)),
+            why="dagster_dbt imports dbt itself, which costs more than twice as much as Dagster: the graph has dbt's "
+            "models, so that is the floor. The first target is missed by it alone.",
         ),
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,7 @@ Part = tuple[Sequence[Item], list[tuple[Item, Any]], dict[str, Exception]]
 """Some items, the results of those that succeeded, and the failures of the others by key."""
 
 
-def parts_ahead(items: Sequence[Item], do: Callable[[Item], Any], size: int) -> Iterator[Part]:
+def parts_ahead(items: Sequence[Item], do: Callable[[Item], Any], size: int) -> Generator[Part, None, None]:
     """Apply `do` to the items, `size` at a time and in order: while the caller has one part, the next is being made.
 
     No more than two parts are in memory. An error that is no item's own is raised, as by `each`.

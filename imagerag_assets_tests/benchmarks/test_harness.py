@@ -21,7 +21,11 @@ def saying(*rounds: Sequence[float]) -> Way:
 
 def test_ways_take_turns_and_every_round_begins_with_another() -> None:
     order: list[str] = []
-    ways = {name: Way(lambda name=name: order.append(name), name) for name in ("a", "b", "c")}
+
+    def noting(name: str) -> Way:
+        return Way(lambda: order.append(name), name)
+
+    ways = {name: noting(name) for name in ("a", "b", "c")}
 
     run_comparison(Comparison("turns", "", ways), 3)
 
