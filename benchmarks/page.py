@@ -155,6 +155,7 @@ def _plot(scaling: ScalingResult, file: Path) -> None:
     axis.grid(which="major", alpha=0.3)
     axis.legend(fontsize=8)
     figure.tight_layout()
+    file.parent.mkdir(parents=True, exist_ok=True)
     # Without the drawing program's version: the same points give the same file.
     figure.savefig(file, dpi=100, metadata={"Software": None})
     plt.close(figure)
