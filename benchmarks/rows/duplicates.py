@@ -55,8 +55,8 @@ def make(bench: Bench) -> Rows:
                 "plain": bench.size((100, 300), (50, 100)),
             },
             {"ours": 1.3},
-            "Every pair is compared, whatever the number: the time is quadratic, as that of the floor is, and no pair is "
-            "lost. Comparing only within clusters would grow more slowly and lose some.",
+            "Every pair is compared, whatever the number: the time is quadratic, as that of the floor is, and no pair "
+            "is lost. Comparing only within clusters would grow more slowly and lose some.",
         ),
     ]
 

@@ -18,7 +18,7 @@ from imagerag_assets.project import Project
 
 
 def make(bench: Bench) -> Rows:
-    sizes = bench.size((1_000, 10_000), (100, 300))
+    sizes = bench.size((500, 2_000), (100, 300))
     projects = {size: _made(bench, size) for size in sizes}
     most = sizes[-1]
     return [
