@@ -47,8 +47,8 @@ def compare_embedding(bench: Bench, device: str, backends: Sequence[Backend]) ->
         ways,
         (*targets, Target("least centred cosine with float32", at_least=0.99)),
         facts=lambda: {"least centred cosine with float32": _likeness(list(projects.values()))},
-        why="Beside the model the stage decodes, lets the model's own processor scale and normalise, and writes; on two "
-        "cores all of that takes its time from the model.",
+        why="Beside the model the stage decodes, lets the model's own processor scale and normalise, and writes; on "
+        "two cores all of that takes its time from the model.",
     )
 
 
