@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Versions known to work together. Python 3.11's own pip takes minutes to find such a set among 280 packages.
 LOCK := .ci/constraints.txt
 
-.PHONY: demo lock test dev lint types pytest bench setup system-packages browser stop clean
+.PHONY: demo lock test dev lint types pytest bench bench-quick setup system-packages browser stop clean
 
 demo: setup
 	$(BIN)/imagerag demo
@@ -34,6 +34,9 @@ pytest:
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+bench-quick: setup
+	$(BIN)/python -m benchmarks --quick
 
 setup: $(VENV)/.installed system-packages
 

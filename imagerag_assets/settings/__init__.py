@@ -4,7 +4,7 @@ from imagerag_assets.settings.collections import SAMPLE_COLLECTIONS, SAMPLE_SCHE
 from imagerag_assets.settings.file import FILE_NAME, load_settings
 from imagerag_assets.settings.images import Dedup, Limits, Ocr, Tiling
 from imagerag_assets.settings.index import Fusion, Gate, GateMetric
-from imagerag_assets.settings.models import BUNDLED, Answerer, Describer, Escalation, Judge
+from imagerag_assets.settings.models import BUNDLED, Answerer, Backend, Describer, Escalation, Judge
 from imagerag_assets.settings.project import Settings
 from imagerag_assets.settings.section import usable_cores
 from imagerag_assets.settings.serving import Serving
@@ -17,6 +17,7 @@ __all__ = [
     "SAMPLE_COLLECTIONS",
     "SAMPLE_SCHEME",
     "Answerer",
+    "Backend",
     "Budget",
     "Collection",
     "Comparison",
