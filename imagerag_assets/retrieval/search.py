@@ -33,12 +33,19 @@ if TYPE_CHECKING:
 
 # Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
 _K1, _B = 1.2, 0.75
-SEARCH_VERSION = 4
+SEARCH_VERSION = 5
 """Raise it when the same index would give other rankings."""
 _BACKGROUND = 500
 """Images that stand for those which no leg found, in a leg's mean over the collection."""
 _EXACT_ROWS = 5_000
 """Up to so many images in the filter an exact scan is faster than an index scan and right by construction."""
+_BACKGROUND_OF_MANY = 200
+_TEXT_HITS = 50
+"""So many hits of words are found for certain where many images are searched; all of them where few are."""
+_SCOPE_SAMPLE = 1_000
+"""Images by which it is estimated how many pass a filter."""
+_WIDEST_SCAN = 1_000
+"""The largest ef_search that pgvector takes."""
 _MAXIMUM_TERMS = 64
 _WORDS_SHARE = 0.7
 """Of the words in a query of words and picture: what they say is what is to be different (docs/fusion.md)."""
@@ -292,17 +299,29 @@ def search_rows(
     exact: bool = False,
 ) -> list[dict[str, Any]]:
     """The search statement's own rows, of any generation; that the query is of its models is the caller's to know."""
-    settings = project.settings.index
     condition, values = condition_sql(where)
-    exact = exact or _rows_in(connection, generation, collections, condition, values) <= _EXACT_ROWS
-    judged = method == "hybrid" and query.clip is not None and query.text is not None and not query.pictured
-    statement = _statement(generation, method, condition, exact=exact, judged=judged)
-    if not exact:
-        connection.execute(sql.SQL("set local hnsw.ef_search = {}").format(sql.Literal(settings.ef_search)))
-        connection.execute("set local hnsw.iterative_scan = strict_order")
+    scope = _scope(connection, generation, collections, condition, values, restricted=bool(where))
+    wanted = offset + limit
+    shape = _Shape(
+        method=method,
+        few=exact or scope.images <= _EXACT_ROWS,
+        inside=scope.inside,
+        restricted=scope.inside or bool(where) or bool(query.without or query.without_group),
+        judged=method == "hybrid" and query.clip is not None and query.text is not None and not query.pictured,
+        candidates=max(project.settings.index.candidates, wanted),
+        depth=max(project.settings.index.ef_search, 4 * wanted),
+        wanted=wanted,
+    )
+    if not shape.few:
+        connection.execute(
+            "select set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
+            "set_config('plan_cache_mode', 'force_generic_plan', true)",
+            (str(min(shape.nearest, _WIDEST_SCAN)),),
+        )
     parameters = {
         "generation": generation.number,
         "collections": list(collections) or None,
+        "share": scope.share,
         "terms": query.terms,
         "without": query.without,
         "without_group": query.without_group,
@@ -310,82 +329,123 @@ def search_rows(
         "text_vector": query.text,
         "k1": _K1,
         "b": _B,
-        "candidates": max(settings.candidates, offset + limit),
-        "tile_candidates": 4 * max(settings.candidates, offset + limit),
-        "background": _BACKGROUND,
         "limit": limit,
         "offset": offset,
         **fusion.parameters(),
         **values,
     }
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement, parameters).fetchall()
+        # Planned once per connection and shape: that takes longer than most searches.
+        return cursor.execute(_statement(generation, shape, condition), parameters, prepare=True).fetchall()
 
 
 def _uses(method: Method, leg: Leg) -> bool:
     return method in (leg, "rrf", "hybrid")
 
 
-def _rows_in(
+@dataclass(frozen=True)
+class _Scope:
+    """How many images are searched, about, which share of their collections' that is, and if those are not all."""
+
+    images: float
+    share: float
+    inside: bool
+
+
+def _scope(
     connection: Connection,
     generation: Generation,
     collections: tuple[str, ...],
     condition: sql.Composable,
     values: dict[str, Any],
-) -> int:
-    """How many images the filters leave; counting stops where the answer no longer matters."""
+    *,
+    restricted: bool,
+) -> _Scope:
+    sizes = dict(
+        connection.execute(
+            sql.SQL("select collection, documents from {}").format(generation.table("collections"))
+        ).fetchall()
+    )
+    inside = bool(collections) and not sizes.keys() <= set(collections)
+    images = sum(count for name, count in sizes.items() if not collections or name in collections)
+    if images <= _EXACT_ROWS or not restricted:
+        return _Scope(images, 1.0, inside)
+    # The sample is in an order that has nothing to do with what is asked for.
     row = connection.execute(
         sql.SQL(
-            "select count(*) from (select from {} i where (%(c)s::text[] is null or i.collection = any(%(c)s)) "
-            "and {} limit %(n)s) x"
-        ).format(generation.table("images"), condition),
-        {"c": list(collections) or None, "n": _EXACT_ROWS + 1, **values},
+            "select count(*) filter (where {}) from (select * from {} i where {} order by sample, image_id limit {}) i"
+        ).format(
+            condition, generation.table("images"), _INSIDE if inside else sql.SQL("true"), sql.Literal(_SCOPE_SAMPLE)
+        ),
+        {"collections": list(collections), **values},
     ).fetchone()
-    return int(row[0]) if row else 0
+    share = (row[0] if row else 0) / min(_SCOPE_SAMPLE, images)
+    return _Scope(images * share, share, inside)
 
 
-_CLIP_EXACT = """
-    select e.image_id from {tiles} e join filtered using (image_id)
-    where %(clip_vector)s::vector is not null
-    group by e.image_id order by min(e.embedding <=> %(clip_vector)s::vector), e.image_id limit %(candidates)s
-"""
-_CLIP_SCAN = """
-    select distinct n.image_id from (
-        select e.image_id from {tiles} e join filtered using (image_id)
-        where %(clip_vector)s::vector is not null
-        order by e.embedding <=> %(clip_vector)s::vector limit %(tile_candidates)s) n
-"""
-_DESCRIPTION = """
-    select i.image_id from filtered i
-    where %(text_vector)s::vector is not null and i.embedding is not null
-    order by i.embedding <=> %(text_vector)s::vector limit %(candidates)s
-"""
-# "+ 0" keeps the planner from the HNSW index, whose order is approximate.
-_DESCRIPTION_EXACT = """
-    select i.image_id from filtered i
-    where %(text_vector)s::vector is not null and i.embedding is not null
-    order by (i.embedding <=> %(text_vector)s::vector) + 0, i.image_id limit %(candidates)s
-"""
+@dataclass(frozen=True)
+class _Shape:
+    """What a statement's text depends on. `inside`: some collections only; `restricted`: not all that is near passes."""
+
+    method: Method
+    few: bool
+    inside: bool
+    restricted: bool
+    judged: bool
+    candidates: int
+    depth: int
+    wanted: int
+
+    @property
+    def nearest(self) -> int:
+        """How many of the nearest are looked at: where some of them will not pass, more."""
+        return 2 * self.depth if self.restricted else self.depth
 
 
-@lru_cache(maxsize=64)
-def _template() -> str:
-    return (resources.files("imagerag_assets.retrieval") / "search.sql").read_text(encoding="utf-8")
+_INSIDE = sql.SQL("i.collection = any(%(collections)s::text[])")
 
 
-def _statement(
-    generation: Generation, method: Method, where: sql.Composable, *, exact: bool, judged: bool
-) -> sql.Composed:
-    names = {name: generation.table(name) for name in ("images", "tiles", "postings", "terms")}
-    folding, final = fusion.score_expressions(method)
-    return sql.SQL(_template()).format(
-        **names,
-        where=where,
-        clip_hits=sql.SQL(_CLIP_EXACT if exact else _CLIP_SCAN).format(**names),
-        description_hits=sql.SQL(_DESCRIPTION_EXACT if exact else _DESCRIPTION),
+@lru_cache(maxsize=8)
+def _text(file: str) -> str:
+    return (resources.files("imagerag_assets.retrieval") / file).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=8)
+def _forms(file: str) -> dict[str, str]:
+    """The parts of a file by the names in the comments above them."""
+    _, *parts = re.split(r"^-- ([a-z_]+)\n", _text(file), flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _statement(generation: Generation, shape: _Shape, where: sql.Composable) -> sql.Composed:
+    names = ("images", "tiles", "descriptions", "postings", "terms", "collections")
+    hybrid = shape.method == "hybrid"
+    values: dict[str, sql.Composable] = {
+        **{name: generation.table(name) for name in names},
+        "where": where,
+        "inside": _INSIDE if shape.inside else sql.SQL("true"),
+        "candidates": sql.Literal(shape.candidates),
+        "text_candidates": sql.Literal(max(_TEXT_HITS, shape.wanted)),
+        "depth": sql.Literal(shape.nearest),
+        "enough": sql.Literal(2 * shape.wanted),
+        # Only evidence asks what the legs say of the rest.
+        "background": sql.Literal((_BACKGROUND if shape.few else _BACKGROUND_OF_MANY) if hybrid else 0),
+        "only_filtered": sql.SQL("join filtered i using (image_id)" if shape.restricted else ""),
+    }
+    forms = _forms("search_few.sql" if shape.few else "search_many.sql")
+    if not shape.few:
+        legs = forms["filtered_vector_legs" if shape.restricted else "open_vector_legs"]
+        values["vector_legs"] = sql.SQL(legs).format(**values)
+    for name in ("materialized", "corpus", "legs", "pool_text", "best_text", "text_mean"):
+        values[name] = sql.SQL(forms[name]).format(**values)
+    if not hybrid:
+        values["text_mean"] = sql.SQL("select null::float8 as text")
+    folding, final = fusion.score_expressions(shape.method)
+    return sql.SQL(_text("search.sql")).format(
+        **values,
         score=sql.SQL(folding),
         final_score=sql.SQL(final),
-        relevance=sql.SQL(fusion.relevance_expression() if judged else "null::float8"),
+        relevance=sql.SQL(fusion.relevance_expression() if shape.judged else "null::float8"),
     )
 
 
