@@ -51,7 +51,12 @@ class Generation:
         return sql.Identifier(f"imagerag_generation_{self.number}")
 
     def table(self, name: str) -> sql.Identifier:
-        return sql.Identifier(f"imagerag_generation_{self.number}", name)
+        return table(self.number, name)
+
+
+def table(number: int, name: str) -> sql.Identifier:
+    """A table of a generation."""
+    return sql.Identifier(f"imagerag_generation_{number}", name)
 
 
 def generation_fingerprint(parameters: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 create index on {schema}.images (sample, image_id);
 create index on {schema}.images (group_id);
-create index on {schema}.images using gin (metadata);
+create index on {schema}.images using gin (metadata jsonb_path_ops);
 create index on {schema}.images using gin (tags);
 create index on {schema}.images (category);
 -- With all that a score needs, so that the table itself is not read.

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from PIL import Image
@@ -39,9 +39,9 @@ _BACKGROUND = 500
 """Images that stand for those which no leg found, in a leg's mean over the collection."""
 _EXACT_ROWS = 5_000
 """Up to so many images in the filter an exact scan is faster than an index scan and right by construction."""
-_BACKGROUND_OF_MANY = 200
-_TEXT_HITS = 50
-"""So many hits of words are found for certain where many images are searched; all of them where few are."""
+_BACKGROUND_OF_MANY = 100
+_HITS = 50
+"""Images that a leg hands on where many are searched, at least."""
 _SCOPE_SAMPLE = 1_000
 """Images by which it is estimated how many pass a filter."""
 _WIDEST_SCAN = 1_000
@@ -302,22 +302,17 @@ def search_rows(
     condition, values = condition_sql(where)
     scope = _scope(connection, generation, collections, condition, values, restricted=bool(where))
     wanted = offset + limit
+    few = exact or scope.images <= _EXACT_ROWS
     shape = _Shape(
         method=method,
-        few=exact or scope.images <= _EXACT_ROWS,
+        few=few,
         inside=scope.inside,
         restricted=scope.inside or bool(where) or bool(query.without or query.without_group),
         judged=method == "hybrid" and query.clip is not None and query.text is not None and not query.pictured,
-        candidates=max(project.settings.index.candidates, wanted),
+        candidates=max(project.settings.index.candidates, wanted) if few else max(_HITS, 4 * wanted),
         depth=max(project.settings.index.ef_search, 4 * wanted),
         wanted=wanted,
     )
-    if not shape.few:
-        connection.execute(
-            "select set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
-            "set_config('plan_cache_mode', 'force_generic_plan', true)",
-            (str(min(shape.nearest, _WIDEST_SCAN)),),
-        )
     parameters = {
         "generation": generation.number,
         "collections": list(collections) or None,
@@ -334,9 +329,27 @@ def search_rows(
         **fusion.parameters(),
         **values,
     }
+    rows = _ask(connection, generation, shape, condition, parameters)
+    if len(rows) < limit and not few and method != "text":
+        # Many of the nearest are duplicates of each other.
+        shape = replace(shape, depth=_WIDEST_SCAN, candidates=_WIDEST_SCAN)
+        rows = _ask(connection, generation, shape, condition, parameters)
+    return rows
+
+
+def _ask(
+    connection: Connection, generation: Generation, shape: _Shape, where: sql.Composable, parameters: dict[str, Any]
+) -> list[dict[str, Any]]:
+    # One plan for all queries of a shape, and none of it in other processes: both take longer than most searches.
+    connection.execute(
+        "select set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
+        "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true), "
+        "set_config('max_parallel_workers_per_gather', '0', true)",
+        (str(min(shape.nearest, _WIDEST_SCAN)),),
+    )
+    statement = _statement(generation.number, shape, where.as_string(connection))
     with connection.cursor(row_factory=dict_row) as cursor:
-        # Planned once per connection and shape: that takes longer than most searches.
-        return cursor.execute(_statement(generation, shape, condition), parameters, prepare=True).fetchall()
+        return cursor.execute(statement, parameters, prepare=True).fetchall()
 
 
 def _uses(method: Method, leg: Leg) -> bool:
@@ -385,7 +398,7 @@ def _scope(
 
 @dataclass(frozen=True)
 class _Shape:
-    """What a statement's text depends on. `inside`: some collections only; `restricted`: not all that is near passes."""
+    """What a statement's text depends on. `inside`: some collections only; `restricted`: what is near may not pass."""
 
     method: Method
     few: bool
@@ -402,6 +415,17 @@ class _Shape:
         return 2 * self.depth if self.restricted else self.depth
 
 
+_LEGS: tuple[Leg, ...] = get_args(Leg)
+_NO_LEG: dict[Leg, str] = {
+    "clip": "clip_hits as (select null::bigint as image_id limit 0)",
+    "description": "description_hits as (select null::bigint as image_id limit 0)",
+    "text": "text_hits as (select null::bigint as image_id limit 0)",
+}
+_NO_TEXT = {
+    "pool_text": "cross join (select null::float8 as score) t",
+    "best_text": "null::float8",
+    "text_mean": "select null::float8 as text",
+}
 _INSIDE = sql.SQL("i.collection = any(%(collections)s::text[])")
 
 
@@ -417,15 +441,17 @@ def _forms(file: str) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def _statement(generation: Generation, shape: _Shape, where: sql.Composable) -> sql.Composed:
+@lru_cache(maxsize=256)
+def _statement(generation: int, shape: _Shape, where: str) -> bytes:
+    """The statement's text, for a generation's tables. It depends on no value but those of `shape`."""
     names = ("images", "tiles", "descriptions", "postings", "terms", "collections")
     hybrid = shape.method == "hybrid"
     values: dict[str, sql.Composable] = {
-        **{name: generation.table(name) for name in names},
-        "where": where,
+        **{name: generations.table(generation, name) for name in names},
+        "where": sql.SQL(where),
         "inside": _INSIDE if shape.inside else sql.SQL("true"),
         "candidates": sql.Literal(shape.candidates),
-        "text_candidates": sql.Literal(max(_TEXT_HITS, shape.wanted)),
+        "text_candidates": sql.Literal(max(_HITS, shape.wanted)),
         "depth": sql.Literal(shape.nearest),
         "enough": sql.Literal(2 * shape.wanted),
         # Only evidence asks what the legs say of the rest.
@@ -433,20 +459,26 @@ def _statement(generation: Generation, shape: _Shape, where: sql.Composable) -> 
         "only_filtered": sql.SQL("join filtered i using (image_id)" if shape.restricted else ""),
     }
     forms = _forms("search_few.sql" if shape.few else "search_many.sql")
-    if not shape.few:
-        legs = forms["filtered_vector_legs" if shape.restricted else "open_vector_legs"]
-        values["vector_legs"] = sql.SQL(legs).format(**values)
-    for name in ("materialized", "corpus", "legs", "pool_text", "best_text", "text_mean"):
+    for name in ("materialized", "corpus", "sampled", "pool_text", "best_text", "text_mean"):
         values[name] = sql.SQL(forms[name]).format(**values)
+    for leg in _LEGS:
+        filtered = f"filtered_{leg}_leg"
+        form = forms[filtered if shape.restricted and filtered in forms else f"{leg}_leg"]
+        values[f"{leg}_leg"] = sql.SQL(form if _uses(shape.method, leg) else _NO_LEG[leg]).format(**values)
+    if not _uses(shape.method, "text"):
+        values |= {name: sql.SQL(form) for name, form in _NO_TEXT.items()}
     if not hybrid:
         values["text_mean"] = sql.SQL("select null::float8 as text")
     folding, final = fusion.score_expressions(shape.method)
-    return sql.SQL(_text("search.sql")).format(
+    composed = sql.SQL(_text("search.sql")).format(
         **values,
         score=sql.SQL(folding),
         final_score=sql.SQL(final),
         relevance=sql.SQL(fusion.relevance_expression() if shape.judged else "null::float8"),
     )
+    # The driver reads the whole text at each call, so it gets no comments and no indentation.
+    lines = (line.strip() for line in composed.as_string(None).splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("--")).encode()
 
 
 def _result(row: dict[str, Any]) -> Result:

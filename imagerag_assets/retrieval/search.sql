@@ -24,7 +24,10 @@ query_terms as materialized (
         select coalesce(sum(i.documents), 0)::float8 as documents from {terms} i where i.term = q.term and {inside}) i
 ),
 best as (select coalesce(sum(idf), 0) * (%(k1)s + 1) as score from query_terms),
-{legs},
+{clip_leg},
+{description_leg},
+{text_leg},
+{sampled},
 pool as (
     select image_id, bool_or(candidate) as candidate
     from (
@@ -109,7 +112,12 @@ ranked as (
         select distinct on (group_id) * from (select *, {score} as folding from weighed) x
         order by group_id, folding desc nulls last, collection, uri) f
 ),
-final as (select r.*, {final_score} as score from ranked r)
+final as (
+    select * from (select r.*, {final_score} as score from ranked r) r
+    where score is not null
+    order by score desc, collection, uri
+    limit %(limit)s offset %(offset)s
+)
 select f.score, i.collection, i.content, i.uris, i.group_id, i.width, i.height, i.description, i.category, i.tags,
        i.ocr, box.x0, box.y0, box.x1, box.y1,
        f.clip, f.clip_rank, f.description as description_score, f.description_rank, f.text as text_score, f.text_rank,
@@ -121,6 +129,4 @@ from final f
 join {images} i using (image_id)
 left join leg_calibrations k on k.generation = %(generation)s and k.collection = i.collection
 left join {tiles} box on box.image_id = f.image_id and box.tile_no = f.tile_no
-where f.score is not null
 order by f.score desc, i.collection, i.uris[1]
-limit %(limit)s offset %(offset)s

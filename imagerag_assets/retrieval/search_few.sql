@@ -6,7 +6,7 @@ materialized
 -- corpus
 select count(*)::float8 as documents, greatest(coalesce(avg(i.terms), 0), 1)::float8 as mean_terms from filtered i
 
--- legs
+-- text_leg
 -- Okapi BM25 (Robertson & Zaragoza 2009).
 text_scores as materialized (
     select p.image_id,
@@ -19,18 +19,24 @@ text_scores as materialized (
     where p.term = any(%(terms)s::text[]) and p.image_id = any(array(select image_id from filtered))
     group by p.image_id
 ),
-text_hits as (select image_id from text_scores order by score desc, image_id limit {candidates}),
+text_hits as (select image_id from text_scores order by score desc, image_id limit {candidates})
+
+-- clip_leg
 clip_hits as (
     select e.image_id from {tiles} e
     where %(clip_vector)s::vector is not null and e.image_id = any(array(select image_id from filtered))
     group by e.image_id order by min(e.embedding <=> %(clip_vector)s::vector), e.image_id limit {candidates}
-),
+)
+
+-- description_leg
 -- "+ 0" keeps the planner from the HNSW index, whose order is approximate.
 description_hits as (
     select e.image_id from {descriptions} e
     where %(text_vector)s::vector is not null and e.image_id = any(array(select image_id from filtered))
     order by (e.embedding <=> %(text_vector)s::vector) + 0, e.image_id limit {candidates}
-),
+)
+
+-- sampled
 sampled as (select image_id from filtered order by sample, image_id limit {background})
 
 -- pool_text

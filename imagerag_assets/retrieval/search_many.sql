@@ -6,7 +6,7 @@ not materialized
 -- corpus
 select w.documents * %(share)s as documents, w.mean_terms from whole w
 
--- legs
+-- text_leg
 -- The MaxScore of Turtle & Flood (1995): a document that has none of the essential terms cannot reach the hits, as long as
 -- what the others can add at most (idf * (k1 + 1) each) stays below the last hit's score. How many terms are essential
 -- is guessed by what a document with one of them scores about, its idf, and `holds` says whether the guess was right.
@@ -64,32 +64,37 @@ text_scores as materialized (
 ),
 text_hits as (
     select image_id from text_scores {only_filtered} order by score desc, image_id limit {text_candidates}
-),
-{vector_legs},
+)
+
+-- sampled
 sampled as (select image_id from filtered order by sample, image_id limit {background})
 
--- open_vector_legs
+-- clip_leg
 clip_hits as (
-    select distinct n.image_id from (
-        select e.image_id from {tiles} e
+    select n.image_id from (
+        select e.image_id, e.embedding <=> %(clip_vector)s::vector as distance from {tiles} e
         where %(clip_vector)s::vector is not null
         order by e.embedding <=> %(clip_vector)s::vector limit {depth}) n
-),
+    group by n.image_id order by min(n.distance), n.image_id limit {candidates}
+)
+
+-- description_leg
 description_hits as (
     select e.image_id from {descriptions} e
     where %(text_vector)s::vector is not null
-    order by e.embedding <=> %(text_vector)s::vector limit {depth}
+    order by e.embedding <=> %(text_vector)s::vector limit {candidates}
 )
 
--- filtered_vector_legs
+-- filtered_clip_leg
 -- The nearest of all, and which of them pass. Enough, and they are the nearest that pass; too few, because the filter is
 -- selective or holds elsewhere, and all that pass are compared: an iterative scan would go on to find some, not the best.
 near_tiles as materialized (
-    select distinct n.image_id from (
-        select e.image_id from {tiles} e
+    select n.image_id from (
+        select e.image_id, e.embedding <=> %(clip_vector)s::vector as distance from {tiles} e
         where %(clip_vector)s::vector is not null
         order by e.embedding <=> %(clip_vector)s::vector limit {depth}) n
     join filtered using (image_id)
+    group by n.image_id order by min(n.distance), n.image_id limit {candidates}
 ),
 clip_hits as (
     select image_id from near_tiles where (select count(*) from near_tiles) >= {enough}
@@ -98,13 +103,16 @@ clip_hits as (
     where %(clip_vector)s::vector is not null and (select count(*) from near_tiles) < {enough}
       and e.image_id = any(array(select image_id from filtered))
     group by e.image_id order by min(e.embedding <=> %(clip_vector)s::vector), e.image_id limit {candidates})
-),
+)
+
+-- filtered_description_leg
 near_descriptions as materialized (
     select n.image_id from (
         select e.image_id from {descriptions} e
         where %(text_vector)s::vector is not null
         order by e.embedding <=> %(text_vector)s::vector limit {depth}) n
     join filtered using (image_id)
+    limit {candidates}
 ),
 description_hits as (
     select image_id from near_descriptions where (select count(*) from near_descriptions) >= {enough}
@@ -116,12 +124,17 @@ description_hits as (
 )
 
 -- pool_text
-left join lateral (
+left join text_scores whole_score on whole_score.image_id = p.image_id
+left join part on part.image_id = p.image_id
+cross join lateral (
     select sum(q.idf * o.frequency * (%(k1)s + 1)
                / (o.frequency + %(k1)s * (1 - %(b)s + %(b)s * o.terms / c.mean_terms)))::float8 as score
-    from query_terms q
+    from split q
     join {postings} o on o.term = q.term and o.image_id = p.image_id
-    cross join whole c) t on true
+    cross join whole c
+    where not q.essential and whole_score.score is null and (select holds from holds)) other_terms
+cross join lateral (
+    select coalesce(whole_score.score, part.score + coalesce(other_terms.score, 0), other_terms.score) as score) t
 
 -- best_text
 max(text)
