@@ -22,7 +22,7 @@ from imagerag_assets.retrieval.tokens import TOKENS_VERSION
 if TYPE_CHECKING:
     from imagerag_assets.project import Project
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """Of the tables in generation.sql: raise it when they change, and a new generation is built."""
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import Counts
-from imagerag_assets.retrieval.generations import Generation
+from imagerag_assets.retrieval.generations import Generation, is_readable
 from imagerag_assets.retrieval.tokens import terms
 
 DESCRIPTION_WEIGHT = 0.5
@@ -202,6 +202,8 @@ def missing_images(connection: Connection, generation: Generation, live: Generat
 
     They are live ones that it has no row of yet, or no description, unless that failed.
     """
+    # Tables of another version are known only to have the words.
+    found = "exists (select from {} e where e.image_id = i.image_id)" if is_readable(live) else "i.description <> ''"
     query = sql.SQL("""
         select count(*) from {live} i
         where exists (
@@ -211,11 +213,11 @@ def missing_images(connection: Connection, generation: Generation, live: Generat
             select from {candidate} n
             where n.collection = i.collection and n.content = i.content
               and (exists (select from {candidate_descriptions} e where e.image_id = n.image_id)
-                or not exists (select from {live_descriptions} e where e.image_id = i.image_id)
+                or not ({found})
                 or exists (select from stage_failures f
                 where f.stage in ('vlm_descriptions', 'description_embeddings') and starts_with(f.item, n.content))))
     """).format(
-        live=live.table("images"), live_descriptions=live.table("descriptions"),
+        live=live.table("images"), found=sql.SQL(found).format(live.table("descriptions")),
         candidate=generation.table("images"), candidate_descriptions=generation.table("descriptions"),
     )  # fmt: skip
     return int(one_row(connection.execute(query))[0])
