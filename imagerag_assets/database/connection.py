@@ -108,7 +108,7 @@ def _started(folder: Path, place: Path) -> PostgresServer:
         if os.geteuid() == 0:
             # Then the server runs as a user of its own, who has to get to where the link leads, too.
             ensure_prefix_permissions(folder)
-    with server._lock:  # noqa: SLF001
+    with server._lock:
         server.ensure_pgdata_inited()
     _configure_memory(folder)
     server.start()

@@ -330,7 +330,7 @@ def search_rows(
         **values,
     }
     rows = _ask(connection, generation, shape, condition, parameters)
-    if len(rows) < limit and not few and method != "text":
+    if len(rows) < limit and not few:
         # Many of the nearest are duplicates of each other.
         shape = replace(shape, depth=_WIDEST_SCAN, candidates=_WIDEST_SCAN)
         rows = _ask(connection, generation, shape, condition, parameters)
@@ -451,7 +451,7 @@ def _statement(generation: int, shape: _Shape, where: str) -> bytes:
         "where": sql.SQL(where),
         "inside": _INSIDE if shape.inside else sql.SQL("true"),
         "candidates": sql.Literal(shape.candidates),
-        "text_candidates": sql.Literal(max(_HITS, shape.wanted)),
+        "text_candidates": sql.Literal(shape.candidates),
         "depth": sql.Literal(shape.nearest),
         "enough": sql.Literal(2 * shape.wanted),
         # Only evidence asks what the legs say of the rest.

@@ -4,7 +4,7 @@
 materialized
 
 -- corpus
-select count(*)::float8 as documents, greatest(coalesce(avg(i.terms), 0), 1)::float8 as mean_terms from filtered i
+select count(*)::float8 as documents, (select mean_terms from whole) as mean_terms from filtered
 
 -- text_leg
 -- Okapi BM25 (Robertson & Zaragoza 2009).

@@ -108,11 +108,11 @@ clip_hits as (
 -- filtered_description_leg
 near_descriptions as materialized (
     select n.image_id from (
-        select e.image_id from {descriptions} e
+        select e.image_id, e.embedding <=> %(text_vector)s::vector as distance from {descriptions} e
         where %(text_vector)s::vector is not null
         order by e.embedding <=> %(text_vector)s::vector limit {depth}) n
     join filtered using (image_id)
-    limit {candidates}
+    order by n.distance, n.image_id limit {candidates}
 ),
 description_hits as (
     select image_id from near_descriptions where (select count(*) from near_descriptions) >= {enough}
