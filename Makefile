@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test dev lint types pytest bench setup system-packages browser stop clean
+.PHONY: demo test dev lint types pytest bench bench-quick setup system-packages browser stop clean
 
 demo: setup
 	$(BIN)/imagerag demo
@@ -32,6 +32,9 @@ pytest:
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+bench-quick: setup
+	$(BIN)/python -m benchmarks --quick
 
 setup: $(VENV)/.installed system-packages
 

@@ -1,43 +1,54 @@
-"""Run every comparison and print a table: python -m benchmarks [--rounds N]."""
+"""Run every comparison, print what was found, and write BENCHMARKS.md.
+
+python -m benchmarks [--quick] [--only ROW …] [--rounds N]. A quick run does less of everything and writes no page.
+"""
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from pathlib import Path
+from importlib import import_module
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.compare import Comparison
-from benchmarks.embedding import compare_embedding
-from benchmarks.writing import compare_writing
-from imagerag_assets.database.connection import Database, start_embedded, stop_embedded
+from benchmarks.bench import Missing, new_bench
+from benchmarks.comparison import Comparison, run_comparison, run_scaling
+from benchmarks.page import print_row, write_page
+from benchmarks.results import RowResult, empty_row, read_results, write_results
+from benchmarks.rows import ROWS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds per comparison")
-    rounds = parser.parse_args().rounds
-    # Not below a folder that only its owner may enter: as root the server runs as a user of its own.
-    with tempfile.TemporaryDirectory(prefix="imagerag-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        database = Database(start_embedded(folder / "postgres"))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small amounts, one round; writes nothing")
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=ROWS, metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--rounds", type=int, help="interleaved rounds per comparison (5; 1 when quick)")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds or (1 if arguments.quick else 5)
+    console = Console(width=140)
+    for name in arguments.only:
+        row = run_row(name, arguments.quick, rounds)
+        print_row(console, row)
+        if not arguments.quick:
+            # After every row: a run that is stopped keeps what it has.
+            results = read_results()
+            results.rows[name] = row
+            write_results(results)
+            write_page(results)
+
+
+def run_row(name: str, quick: bool, rounds: int) -> RowResult:
+    """Everything that one file of `rows/` compares."""
+    row = empty_row(name, quick, rounds)
+    with new_bench(quick) as bench:
         try:
-            comparisons = [compare_writing(database, rounds), compare_embedding(rounds)]
-        finally:
-            database.close()
-            stop_embedded(folder / "postgres")
-    _print(comparisons)
-
-
-def _print(comparisons: list[Comparison]) -> None:
-    table = Table("stage", "plain way", "ours", "ratio", "per round", title="Medians; an absolute time means little")
-    for one in comparisons:
-        spread = f"{min(one.ratios):.1f}–{max(one.ratios):.1f}"
-        table.add_row(one.name, f"{one.plain_seconds:.3f} s", f"{one.ours_seconds:.3f} s", f"{one.ratio:.1f}×", spread)
-    Console(width=120).print(table)
+            for one in import_module(f"benchmarks.rows.{name}").make(bench):
+                if isinstance(one, Comparison):
+                    row.comparisons.append(run_comparison(one, rounds))
+                else:
+                    row.scalings.append(run_scaling(one, rounds))
+        except Missing as missing:
+            row.missing = str(missing)
+    return row
 
 
 if __name__ == "__main__":

@@ -1,208 +1,68 @@
-"""A made generation of the index: clustered vectors, Zipfian documents and filters, by binary COPY, without a model.
-
-The filters are metadata: `random_10` holds for ten per cent of the images, wherever they lie; `near_10` for whole
-clusters of vectors, ten per cent in all. Queries are drawn as the images are.
-"""
+"""Made things to work on: photographs, a model of CLIP's size; and what a process took."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from functools import cached_property
+import io
+import string
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from psycopg import sql
+from PIL import Image
 
-from imagerag_assets.database.connection import Connection
-from imagerag_assets.project import Project
-from imagerag_assets.retrieval import generations
-from imagerag_assets.retrieval.generations import Generation
-from imagerag_assets.settings import Settings
-
-COLLECTION = "made"
-SHARES = (50.0, 25.0, 10.0, 4.0, 1.0, 0.1)
-"""Per cent of the images for which the filters of that name hold."""
-_CLIP_DIMENSION, _TEXT_DIMENSION, _LATENT = 512, 384, 48
-_CLUSTERS = 500
-_VOCABULARY = 50_000
-_ZIPF = 1.07
-_WORDS = 40
-_ROWS_AT_ONCE = 10_000
-_LOREM = "A made description of about the length that descriptions have, which says nothing of any picture. " * 2
-_MAGIC = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-
-Matrix = NDArray[np.float32]
+SCALED_DOWN = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
-@dataclass(frozen=True)
-class Made:
-    """The made images: vectors, documents as runs of term numbers, and for which images each filter holds."""
-
-    clip: Matrix
-    description: Matrix
-    document_of: NDArray[np.int64]
-    term_of: NDArray[np.int64]
-    filters: dict[str, NDArray[np.bool_]]
-    centres: Matrix
-    seed: int
-
-    @property
-    def rows(self) -> int:
-        return len(self.clip)
-
-    @cached_property
-    def lengths(self) -> NDArray[np.int64]:
-        return np.bincount(self.document_of, minlength=self.rows)
-
-    @cached_property
-    def postings(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """(term, document, frequency), in the order of terms."""
-        pairs, frequency = np.unique(self.term_of * self.rows + self.document_of, return_counts=True)
-        return pairs // self.rows, pairs % self.rows, frequency
-
-    def vector_queries(self, count: int) -> tuple[Matrix, Matrix]:
-        """(for clip, for description), each of length one."""
-        rng = np.random.default_rng(self.seed + 1)
-        latent = _latent(rng, self.centres, rng.integers(0, len(self.centres), count))
-        return tuple(_vectors(latent, size, self.seed, rng) for size in (_CLIP_DIMENSION, _TEXT_DIMENSION))  # type: ignore[return-value]
-
-    def text_queries(self, count: int, words: int = 4) -> list[list[int]]:
-        """Some terms each of one document: what is common there is common in questions."""
-        rng = np.random.default_rng(self.seed + 2)
-        starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        found = [np.unique(self.term_of[starts[one] : starts[one + 1]]) for one in rng.integers(0, self.rows, count)]
-        return [[int(number) for number in rng.choice(one, min(words, len(one)), replace=False)] for one in found]
-
-
-def term_name(number: int) -> str:
-    return f"w{number:07d}"
-
-
-def make(rows: int, seed: int = 0) -> Made:
-    rng = np.random.default_rng(seed)
-    centres = rng.standard_normal((_CLUSTERS, _LATENT)).astype(np.float32)
-    cluster = rng.integers(0, _CLUSTERS, rows)
-    latent = _latent(rng, centres, cluster)
-    lengths = np.maximum(rng.lognormal(np.log(_WORDS) - 0.125, 0.5, rows).astype(np.int64), 3)
-    weights = 1.0 / np.arange(1, _VOCABULARY + 1) ** _ZIPF
-    terms = np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(int(lengths.sum())))
-    filters = {}
-    for share in SHARES:
-        filters[f"random_{share:g}"] = rng.random(rows) < share / 100
-        chosen = rng.permutation(_CLUSTERS)[: max(1, round(_CLUSTERS * share / 100))]
-        # One cluster is more than a thousandth of the images: as many of it as are wanted.
-        filters[f"near_{share:g}"] = np.isin(cluster, chosen) & (rng.random(rows) < share / 100 * _CLUSTERS)
-    return Made(
-        _vectors(latent, _CLIP_DIMENSION, seed, rng), _vectors(latent, _TEXT_DIMENSION, seed, rng),
-        np.repeat(np.arange(rows), lengths), np.minimum(terms, _VOCABULARY - 1), filters, centres, seed,
-    )  # fmt: skip
-
-
-def _latent(rng: np.random.Generator, centres: Matrix, cluster: NDArray[np.int64]) -> Matrix:
-    noise = rng.standard_normal((len(cluster), centres.shape[1]), dtype=np.float32)
-    return np.asarray(centres[cluster] + 0.7 * noise, dtype=np.float32)
-
-
-def _vectors(latent: Matrix, dimension: int, seed: int, rng: np.random.Generator) -> Matrix:
-    """Few latent dimensions seen through many, as encoders' vectors are, of length one."""
-    seen = latent @ np.random.default_rng(seed + dimension).standard_normal((_LATENT, dimension)).astype(np.float32)
-    seen += 0.5 * rng.standard_normal(seen.shape, dtype=np.float32)
-    return np.asarray(seen / np.linalg.norm(seen, axis=1, keepdims=True), dtype=np.float32)
-
-
-def made_project(folder: Path, url: str) -> Project:
-    values = {
-        "root": folder, "data_dir": folder, "database": {"url": url},
-        "collections": [{"name": COLLECTION, "source": str(folder)}],
-    }  # fmt: skip
-    return Project(Settings.model_validate(values))
-
-
-def begin(connection: Connection, made: Made) -> Generation:
-    """An empty generation for such images."""
-    parameters = {
-        "image_model": f"made {made.rows}", "text_model": "made", "image_dimension": made.clip.shape[1],
-        "text_dimension": made.description.shape[1], "m": 16, "ef_construction": 64,
-    }  # fmt: skip
-    return generations.create(connection, parameters)
-
-
-def load(connection: Connection, generation: Generation, made: Made) -> None:
-    """Fill the generation's tables. Its vector indexes are still to be built."""
-    ids = np.arange(1, made.rows + 1)
-    _copy_images(connection, generation, made)
-    box = [np.full(made.rows, side) for side in (0, 0, 0, 640, 480)]
-    _copy(connection, generation.table("tiles"), [">i8", *[">i4"] * 5, "vector"], [ids, *box, made.clip])
-    _copy(connection, generation.table("descriptions"), [">i8", "vector"], [ids, made.description])
-    terms, documents, frequencies = made.postings
-    lengths = made.lengths[documents]
-    names = np.char.add("w", np.char.zfill(np.arange(_VOCABULARY).astype(str), 7)).astype("S8")[terms]
-    _copy(
-        connection,
-        generation.table("postings"),
-        ["S8", ">i8", ">f4", ">i4"],
-        [names, documents + 1, frequencies, lengths],
-    )
-    used, counts = np.unique(terms, return_counts=True)
-    connection.cursor().executemany(
-        sql.SQL("insert into {} (term, collection, documents) values (%s, %s, %s)").format(generation.table("terms")),
-        [(term_name(int(term)), COLLECTION, int(count)) for term, count in zip(used, counts, strict=True)],
-    )
-    connection.execute(
-        sql.SQL("insert into {} select collection, count(*), sum(terms) from {} group by 1").format(
-            generation.table("collections"), generation.table("images")
+def photograph(number: int, size: tuple[int, int]) -> Image.Image:
+    """Colours, edges and a camera's grain: it packs and unpacks as a photo does."""
+    rng = np.random.default_rng(number)
+    layers = [
+        np.asarray(
+            Image.fromarray(rng.integers(0, 256, (size[1] // cell, size[0] // cell, 3), dtype=np.uint8)).resize(
+                size, Image.Resampling.BICUBIC
+            ),
+            dtype=np.float32,
         )
-    )
+        for cell in (40, 5)
+    ]
+    grain = rng.normal(0, 6, (size[1], size[0], 1)).astype(np.float32)
+    pixels = 0.8 * layers[0] + 0.2 * layers[1] + grain
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def _copy_images(connection: Connection, generation: Generation, made: Made) -> None:
-    sample = np.random.default_rng(made.seed + 3).integers(-(2**31), 2**31, made.rows)
-    names = list(made.filters)
-    holds = np.stack(list(made.filters.values()))
-    statement = sql.SQL(
-        "copy {} (image_id, collection, content, group_id, uris, width, height, description, category, tags, ocr, "
-        "metadata, terms, sample, digest) from stdin"
-    ).format(generation.table("images"))
-    with connection.cursor().copy(statement) as copy:
-        for row in range(made.rows):
-            content = f"{row:064x}"
-            facts = {name: "yes" for name, one in zip(names, holds[:, row], strict=True) if one}
-            copy.write_row((
-                row + 1, COLLECTION, content, content, [f"{row}.jpg"], 640, 480, _LOREM, "thing", ["made"], _LOREM,
-                json.dumps(facts), int(made.lengths[row]), int(sample[row]), content,
-            ))  # fmt: skip
-    connection.execute(
-        sql.SQL("select setval(pg_get_serial_sequence({}, 'image_id'), %s)").format(
-            sql.Literal(f"imagerag_generation_{generation.number}.images")
-        ),
-        (made.rows,),
-    )
+def jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
 
 
-def _copy(connection: Connection, table: sql.Identifier, types: list[str], columns: list[NDArray[Any]]) -> None:
-    """Binary COPY of columns of fixed width, put together by numpy: a million rows are no loop.
+def write_photographs(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"photo-{number:05d}.jpg" for number in range(count)]
+    for number, file in enumerate(files):
+        file.write_bytes(jpeg(photograph(number, size)))
+    return files
 
-    Each value is preceded by its length in bytes; a vector is its dimension, two empty bytes, and its numbers.
+
+def clip_model(folder: Path, *, small: bool) -> Path:
+    """A CLIP of random weights that spells its words: ViT-B/32, or `small`. What it says means nothing."""
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
+
+    letters = [letter for letter in string.printable[:94] if not letter.isupper()]
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    numbered = {token: number for number, token in enumerate(tokens)}
+    tokenizer = CLIPTokenizer(vocab=numbered, merges=[], model_max_length=77)
+    ends = {"bos_token_id": len(tokens) - 2, "eos_token_id": len(tokens) - 1, "vocab_size": len(tokens)}
+    size = SCALED_DOWN if small else {}
+    config = CLIPConfig(text_config=size | ends, vision_config=dict(size))
+    CLIPModel(config).save_pretrained(folder)
+    CLIPProcessor(CLIPImageProcessorPil(), tokenizer).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    return folder
+
+
+def peak_mb() -> float:
+    """Peak resident memory of this process since it was started.
+
+    Not getrusage's, which a child takes over from the process that started it, however small it is itself.
     """
-    fields: list[tuple[str, Any]] = [("fields", ">i2")]
-    for number, (name, column) in enumerate(zip(types, columns, strict=True)):
-        fields.append((f"length{number}", ">i4"))
-        if name == "vector":
-            fields += [("dimension", ">i2"), ("unused", ">i2")]
-        fields.append((f"value{number}", (">f4", column.shape[1]) if name == "vector" else name))
-    with connection.cursor().copy(sql.SQL("copy {} from stdin (format binary)").format(table)) as copy:
-        copy.write(_MAGIC)
-        for start in range(0, len(columns[0]), _ROWS_AT_ONCE):
-            parts = [column[start : start + _ROWS_AT_ONCE] for column in columns]
-            rows = np.zeros(len(parts[0]), dtype=fields)
-            rows["fields"] = len(types)
-            for number, (name, part) in enumerate(zip(types, parts, strict=True)):
-                rows[f"value{number}"] = part
-                rows[f"length{number}"] = rows.dtype[f"value{number}"].itemsize + 4 * (name == "vector")
-                if name == "vector":
-                    rows["dimension"] = part.shape[1]
-            copy.write(rows.tobytes())
-        copy.write(b"\xff\xff")
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

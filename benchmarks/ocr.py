@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--engines", nargs="*", default=["rapidocr", "tesseract", "both", _PLAIN])
     parser.add_argument("--receipts", type=Path, help="a folder of pictures with their texts")
     arguments = parser.parse_args()
-    pages = list(_generated(arguments.pages))
+    pages = list(generated_pages(arguments.pages))
     if arguments.receipts:
         pages += _receipts(arguments.receipts)
     table = Table("engine", "pages", "characters wrong", "words wrong", "processor s per page")
@@ -82,7 +82,7 @@ def main() -> None:
     Console(width=110).print(table)
 
 
-def _generated(count: int) -> Iterator[Page]:
+def generated_pages(count: int) -> Iterator[Page]:
     rng = np.random.default_rng(0)
     for language, lines in _LINES.items():
         for kind in ("", ", noise", ", on its side"):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.made import peak_mb
 from imagerag_assets.database.connection import start_embedded, stop_embedded
 from imagerag_assets.database.stages import data_version
 from imagerag_assets.images.ingest import ingest_collection, ingest_fingerprint
@@ -157,9 +157,7 @@ def _measure(project: Project, rows: int) -> Iterator[Measured]:
 def _timed(step: str, do: Callable[[], int]) -> Measured:
     started = time.monotonic()
     found = do()
-    seconds = time.monotonic() - started
-    # Linux counts in kB.
-    return Measured(step, found, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return Measured(step, found, time.monotonic() - started, peak_mb())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagerag_assets.database.connection import PATIENT, Database
-from imagerag_assets.settings import Settings, load_settings
+from imagerag_assets.settings import Backend, Settings, load_settings
 
 if TYPE_CHECKING:
     from imagerag_assets.images.sources import Source
@@ -37,8 +37,9 @@ class Project:
         )
 
     def with_models(self, models: Mapping[str, str | None]) -> Project:
-        """The same project with other encoders: image_text, image_text_revision, text, text_revision."""
-        chosen = self.settings.models.model_copy(update=dict(models))
+        """The same project with other encoders: image_text, image_text_revision, backend, text, text_revision."""
+        # Generations that were built before there were backends do not name theirs.
+        chosen = self.settings.models.model_copy(update={"backend": "torch", **models})
         return Project(self.settings.model_copy(update={"models": chosen}), beside=self.beside or self)
 
     def encoders(self) -> dict[str, str | None]:
@@ -49,6 +50,7 @@ class Project:
         return {
             "image_text": models.image_text,
             "image_text_revision": pinned_revision(self.dual_encoder_identity()),
+            "backend": models.backend,
             "text": models.text,
             "text_revision": pinned_revision(self.text_encoder_identity()),
         }
@@ -62,11 +64,14 @@ class Project:
         from imagerag_assets.models.dual_encoder import load_dual_encoder
 
         models = self.settings.models
-        return load_dual_encoder(models.image_text, models.image_text_revision, models.device, models.allow_remote_code)
+        return load_dual_encoder(
+            models.image_text, models.image_text_revision, models.device, models.allow_remote_code, models.backend
+        )
 
     def dual_encoder_identity(self) -> str:
-        """Changes when the image–text model's weights do. Loads nothing."""
-        return _dual_encoder_identity(self.settings.models.image_text, self.settings.models.image_text_revision)
+        """Changes when the image–text model's weights do, or how it computes. Loads nothing."""
+        models = self.settings.models
+        return _dual_encoder_identity(models.image_text, models.image_text_revision, models.backend)
 
     def dual_encoder_side(self) -> int:
         """Side in pixels of what the image–text model sees, as its files tell. Loads nothing."""
@@ -120,10 +125,10 @@ def open_project(settings_file: Path | None = None, database_wait_seconds: float
 
 # Reading a model's files to name it takes a tenth of a second and more: once per process is enough.
 @lru_cache(maxsize=8)
-def _dual_encoder_identity(model: str, revision: str | None) -> str:
+def _dual_encoder_identity(model: str, revision: str | None, backend: Backend) -> str:
     from imagerag_assets.models.dual_encoder import dual_encoder_identity
 
-    return dual_encoder_identity(model, revision)
+    return dual_encoder_identity(model, revision, backend)
 
 
 @lru_cache(maxsize=8)

@@ -41,6 +41,7 @@ def write(folder: Path, text: str) -> Path:
         ("tiling: {detail: many}", ("tiling.detail", "valid integer")),
         ("models: {batch_size: 0}", ("models.batch_size", "greater than or equal to 1")),
         ("models: {device: tpu}", ("models.device", "'cpu', 'cuda' or 'mps'")),
+        ("models: {backend: torch_fp16}", ("torch_fp16 is for cards", "torch_bf16")),
         ("database: embedded", ("database", "valid dictionary")),
         ("database: {url: 'mysql://host/name'}", ("database.url", "must be", "postgresql://")),
         ("collections: []", ("collections", "at least 1 item")),

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagerag_assets.errors import ModelError
+from imagerag_assets.settings import Backend
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -46,7 +47,7 @@ class Checkpoint:
 
 def pinned_revision(identity: str) -> str | None:
     """The hub's commit that an identity names; None for a folder's: its digest is of the files themselves."""
-    return None if identity.startswith("sha256:") else identity.rpartition("@")[2]
+    return None if identity.startswith("sha256:") else identity.rpartition("@")[2].partition("+")[0]
 
 
 @lru_cache(maxsize=16)
@@ -120,6 +121,36 @@ def load_checkpoint(checkpoint: Checkpoint, device: str, allow_remote_code: bool
                 "Read that code first; if you trust it, set models.allow_remote_code to true."
             ) from error
         raise ModelError(f"{setting}: {place} cannot be loaded: {_first_line(error)} {_remedy(setting)}") from error
+
+
+def compute_as(model: SentenceTransformer, backend: Backend) -> None:
+    """Let a loaded model compute as `backend` says. Its vectors come out as before, of other last digits."""
+    import torch
+
+    if backend == "torch":
+        return
+    halves = torch.bfloat16 if backend == "torch_bf16" else torch.float16
+
+    def narrow(_module: torch.nn.Module, arguments: tuple[dict[str, Any], ...]) -> None:
+        """Pixels come in 32 bits, and not every model fits them to its weights by itself."""
+        features = arguments[0]
+        for name, value in features.items():
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                features[name] = value.to(halves)
+
+    def widen(_module: torch.nn.Module, _arguments: object, features: dict[str, Any]) -> None:
+        """What 16 bits call length 1 is up to a hundredth off: the vector is brought to it in 32."""
+        features["sentence_embedding"] = features["sentence_embedding"].float()
+
+    model.to(halves)
+    modules = list(model.children())
+    modules[0].register_forward_pre_hook(narrow)
+    modules[-1].register_forward_hook(widen)
+
+
+def named_with(identity: str, backend: Backend) -> str:
+    """The identity of what a model computes with that backend."""
+    return identity if backend == "torch" else f"{identity}+{backend}"
 
 
 def require_device(device: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,15 +27,17 @@ from imagerag_assets.models.checkpoints import (
     Checkpoint,
     Encoder,
     FloatArray,
+    compute_as,
     encode_words,
     find_checkpoint,
     folder_digest,
     hide_loading_bars,
     load_checkpoint,
     minilm_folder,
+    named_with,
     require_device,
 )
-from imagerag_assets.settings import BUNDLED
+from imagerag_assets.settings import BUNDLED, Backend
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -83,19 +86,21 @@ class DualEncoder(Encoder):
             return encode_words(self._model, texts, self.dimension)
 
 
-def load_dual_encoder(model: str, revision: str | None, device: str, allow_remote_code: bool = False) -> DualEncoder:
+def load_dual_encoder(
+    model: str, revision: str | None, device: str, allow_remote_code: bool = False, backend: Backend = "torch"
+) -> DualEncoder:
     """Give the encoder for `model` ("bundled", a folder or a hub id), loaded once per process.
 
     Raises:
         ModelError: it cannot be found or loaded; the message names the setting and the remedy.
     """
     with _LOADING:
-        return _load(model, revision, device, allow_remote_code)
+        return _load(model, revision, device, allow_remote_code, backend)
 
 
-def dual_encoder_identity(model: str, revision: str | None) -> str:
+def dual_encoder_identity(model: str, revision: str | None, backend: Backend = "torch") -> str:
     """`DualEncoder.identity` without loading the model."""
-    return _find(model, revision).identity
+    return named_with(_find(model, revision).identity, backend)
 
 
 @lru_cache(maxsize=8)
@@ -137,11 +142,14 @@ def assemble_bundled(image_tower: Path, device: str) -> SentenceTransformer:
 
 
 @lru_cache(maxsize=4)
-def _load(model: str, revision: str | None, device: str, allow_remote_code: bool) -> DualEncoder:
+def _load(model: str, revision: str | None, device: str, allow_remote_code: bool, backend: Backend) -> DualEncoder:
     checkpoint = _find(model, revision)
     if model == BUNDLED and checkpoint.folder is not None:
-        return DualEncoder(assemble_bundled(checkpoint.folder, device), checkpoint)
-    return DualEncoder(load_checkpoint(checkpoint, device, allow_remote_code, _SETTING), checkpoint)
+        loaded = assemble_bundled(checkpoint.folder, device)
+    else:
+        loaded = load_checkpoint(checkpoint, device, allow_remote_code, _SETTING)
+    compute_as(loaded, backend)
+    return DualEncoder(loaded, replace(checkpoint, identity=named_with(checkpoint.identity, backend)))
 
 
 def _find(model: str, revision: str | None) -> Checkpoint:

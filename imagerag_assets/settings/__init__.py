@@ -4,7 +4,7 @@ from imagerag_assets.settings.collections import SAMPLE_COLLECTIONS, SAMPLE_SCHE
 from imagerag_assets.settings.file import FILE_NAME, load_settings
 from imagerag_assets.settings.images import Dedup, Limits, Ocr, Tiling
 from imagerag_assets.settings.index import Gate, GateMetric
-from imagerag_assets.settings.models import BUNDLED, Answerer, Describer
+from imagerag_assets.settings.models import BUNDLED, Answerer, Backend, Describer
 from imagerag_assets.settings.project import Settings
 from imagerag_assets.settings.section import usable_cores
 from imagerag_assets.settings.serving import Serving
@@ -16,6 +16,7 @@ __all__ = [
     "SAMPLE_COLLECTIONS",
     "SAMPLE_SCHEME",
     "Answerer",
+    "Backend",
     "Budget",
     "Collection",
     "Dedup",

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from imagerag_assets.settings.section import Section
 
+Backend = Literal["torch", "torch_bf16", "torch_fp16"]
+"""torch in 32 bits; with weights and sums of 16: bfloat16 where the processor has units for it, float16 on cards."""
 BUNDLED = "bundled"
 """The model that comes with the package."""
 _WITH_BATCHES = ("openai", "vllm", "compatible")
@@ -89,5 +91,13 @@ class Models(Section):
     vocabulary: Path | None = None
     """A YAML file of words for the zero-shot describer; None is the one that comes with the package."""
     device: Literal["cpu", "cuda", "mps"] = "cpu"
+    backend: Backend = "torch"
+    """How the image–text model computes. Vectors of another backend are others, so an index is built anew."""
     batch_size: int = Field(default=32, ge=1, le=4096)
     allow_remote_code: bool = False
+
+    @model_validator(mode="after")
+    def _backend_runs_on_the_device(self) -> Models:
+        if self.backend == "torch_fp16" and self.device == "cpu":
+            raise ValueError("models.backend torch_fp16 is for cards; with models.device cpu take torch_bf16")
+        return self

@@ -1,20 +1,28 @@
-"""clip_embeddings: every tile as a vector of the image–text space. Crops are made here, from one decode per image."""
+"""clip_embeddings: every tile as a vector of the image–text space. Crops are made here, from one decode per image.
+
+Threads decode the next images while the model looks at these.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, each, fingerprint, run_stage
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint, run_stage
 from imagerag_assets.images.crops import decode_tiles
 from imagerag_assets.images.decode import DECODE_VERSION
 from imagerag_assets.project import Project
 from imagerag_assets.stages import tiles
+from imagerag_assets.stages.ahead import PARTS, parts_ahead
 from imagerag_assets.stages.common import CONTENTS, RunOptions, load_bytes
+
+if TYPE_CHECKING:
+    from imagerag_assets.models.checkpoints import FloatArray
+    from imagerag_assets.models.dual_encoder import DualEncoder
 
 VERSION = 1
 _COLUMNS = ("content", "tile_no", "model", "fingerprint", "embedding")
@@ -42,8 +50,9 @@ def stage(project: Project) -> Stage:
 def run(project: Project, options: RunOptions) -> StageReport:
     this = stage(project)
     model = this.parameters["model"]
+    size = project.settings.models.batch_size
 
-    def work(items: Sequence[Item]) -> Done:
+    def work(items: Sequence[Item]) -> Iterator[Done]:
         encoder = project.dual_encoder()
         side = 2 * (encoder.image_size or 224)
         limits = project.settings.limits
@@ -51,24 +60,32 @@ def run(project: Project, options: RunOptions) -> StageReport:
         def crop(item: Item) -> list[Image.Image]:
             return decode_tiles(load_bytes(project, item), limits, item.page or 1, item.boxes, side)
 
-        cropped, failures = each(items, crop)
-        pictures = [picture for _, crops in cropped for picture in crops]
-        size = project.settings.models.batch_size
-        parts = [encoder.encode_images(pictures[at : at + size]) for at in range(0, len(pictures), size)]
-        vectors = iter(np.concatenate(parts) if parts else ())
-        rows = [
-            (item.content, box[0], model, this.fingerprint, next(vectors)) for item, _ in cropped for box in item.boxes
-        ]
-
-        def save(connection: Connection) -> None:
+        for part, cropped, failures in parts_ahead(items, crop, size):
+            vectors = _encode(encoder, [picture for _, crops in cropped for picture in crops], size)
+            rows = [
+                (item.content, box[0], model, this.fingerprint, next(vectors))
+                for item, _ in cropped
+                for box in item.boxes
+            ]
             contents = [item.content for item, _ in cropped]
-            # Another tiling may have had more tiles than this one.
-            connection.execute("delete from clip_embeddings where content = any(%s) and model = %s", (contents, model))
-            upsert(connection, "clip_embeddings", _COLUMNS, _KEYS, rows)
-
-        return Done(save, failures)
+            yield Done(_saver(model, contents, rows), failures, items=frozenset(item.item for item in part))
 
     return run_stage(
-        project.database, this, work, batch_size=project.settings.models.batch_size,
+        project.database, this, work, batch_size=PARTS * size,
         retries=project.settings.retries, selection=options.selection, on_progress=options.on_progress,
     )  # fmt: skip
+
+
+def _encode(encoder: DualEncoder, pictures: list[Image.Image], size: int) -> Iterator[FloatArray]:
+    """One vector per picture, `size` pictures in a batch of the model."""
+    for start in range(0, len(pictures), size):
+        yield from encoder.encode_images(pictures[start : start + size])
+
+
+def _saver(model: str, contents: list[str], rows: list[tuple[Any, ...]]) -> Callable[[Connection], None]:
+    def save(connection: Connection) -> None:
+        # Another tiling may have had more tiles than this one.
+        connection.execute("delete from clip_embeddings where content = any(%s) and model = %s", (contents, model))
+        upsert(connection, "clip_embeddings", _COLUMNS, _KEYS, rows)
+
+    return save

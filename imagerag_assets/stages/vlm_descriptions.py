@@ -10,7 +10,7 @@ from typing import Any
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, Work, each, fingerprint, run_stage
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, Work, fingerprint, run_stage
 from imagerag_assets.models.budget import Ledger
 from imagerag_assets.models.calls import Call, save_call
 from imagerag_assets.models.describers import Description, Reply, Subject
@@ -24,6 +24,7 @@ from imagerag_assets.models.describers.zero_shot import (
 )
 from imagerag_assets.project import Project
 from imagerag_assets.stages import batch_records, batch_submission, description_batches, ocr_text
+from imagerag_assets.stages.ahead import PARTS, parts_ahead
 from imagerag_assets.stages.common import RunOptions, load_image
 from imagerag_assets.stages.own_loop import OwnLoop
 
@@ -131,25 +132,30 @@ def _run_stage(project: Project, options: RunOptions, this: Stage, work: Work, b
 
 def _run_zero_shot(project: Project, options: RunOptions) -> StageReport:
     this = stage(project)
+    # Two parts of whole images are in memory at a time.
+    size = max(1, project.settings.models.batch_size // 2)
     describers: list[ZeroShotDescriber] = []
 
-    def work(items: Sequence[Item]) -> Done:
+    def work(items: Sequence[Item]) -> Iterator[Done]:
         if not describers:
             vocabulary = load_vocabulary(project.settings.models.vocabulary)
             describers.append(ZeroShotDescriber(project.dual_encoder(), vocabulary))
-        loaded, failures = each(items, lambda item: load_image(project, item))
-        found = describers[0].describe([image for _, image in loaded], [item.ocr for item, _ in loaded])
-        rows = [
-            _row(this, item, MODEL_NAME, one, (0, 0, Decimal()))
-            for (item, _), one in zip(loaded, found, strict=True)
-        ]  # fmt: skip
+        for part, loaded, failures in parts_ahead(items, lambda item: load_image(project, item), size):
+            found = describers[0].describe([image for _, image in loaded], [item.ocr for item, _ in loaded])
+            rows = [
+                _row(this, item, MODEL_NAME, one, (0, 0, Decimal()))
+                for (item, _), one in zip(loaded, found, strict=True)
+            ]  # fmt: skip
+            yield Done(_row_saver(rows), failures, items=frozenset(item.item for item in part))
 
-        def save(connection: Connection) -> None:
-            upsert(connection, "vlm_descriptions", _COLUMNS, ("content", "context"), rows)
+    return _run_stage(project, options, this, work, PARTS * size)
 
-        return Done(save, failures)
 
-    return _run_stage(project, options, this, work, project.settings.models.batch_size)
+def _row_saver(rows: list[tuple[Any, ...]]) -> Callable[[Connection], None]:
+    def save(connection: Connection) -> None:
+        upsert(connection, "vlm_descriptions", _COLUMNS, ("content", "context"), rows)
+
+    return save
 
 
 def _run_endpoint(project: Project, options: RunOptions) -> StageReport:

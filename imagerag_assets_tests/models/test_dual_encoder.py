@@ -373,3 +373,26 @@ def test_a_model_whose_files_tell_no_size_is_taken_for_one_like_clip(tmp_path: P
     inner.mkdir()
     (inner / "processor_config.json").write_text('{"image_processor": {"size": {"height": 384, "width": 384}}}')
     assert dual_encoder_side(str(inner), None) == 384
+
+
+def test_a_model_that_computes_in_16_bits_gives_nearly_the_same_vectors_under_another_name(
+    clip_folder: Path, clip: DualEncoder, picture: Image.Image
+) -> None:
+    narrow = load_dual_encoder(str(clip_folder), None, "cpu", backend="torch_bf16")
+
+    pairs = [
+        (narrow.encode_images([picture]), clip.encode_images([picture])),
+        (narrow.encode_texts(["a red mug"]), clip.encode_texts(["a red mug"])),
+    ]
+    for one, other in pairs:
+        assert one.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, atol=1e-6)
+        assert 0.99 < float((one @ other.T).item()) < 0.9999999, "as good as the same, and computed otherwise"
+    assert narrow.identity == f"{clip.identity}+torch_bf16"
+    assert dual_encoder_identity(str(clip_folder), None, "torch_bf16") == narrow.identity
+
+
+def test_a_commit_is_read_from_an_identity_whatever_the_backend() -> None:
+    assert checkpoints.pinned_revision("nobody/model@0123abc") == "0123abc"
+    assert checkpoints.pinned_revision("nobody/model@0123abc+torch_bf16") == "0123abc"
+    assert checkpoints.pinned_revision("sha256:0123abc+torch_bf16") is None

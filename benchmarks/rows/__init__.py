@@ -1,0 +1,16 @@
+"""The rows of BENCHMARKS.md: a file each, whose `make(bench)` gives comparisons and scalings, in order."""
+
+ROWS = (
+    "decode",
+    "embedding",
+    "query",
+    "reading",
+    "writing",
+    "duplicates",
+    "no_op",
+    "memory",
+    "start",
+    "gpu",
+    "peer",
+)
+"""In the order of the page."""

@@ -1,0 +1,1 @@
+"""Tests of benchmarks/: the harness, and that rows run. No test judges a time."""

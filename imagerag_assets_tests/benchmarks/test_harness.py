@@ -1,0 +1,109 @@
+"""Ways take turns, targets are judged by the median round, and the page keeps what stands around its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import run_row
+from benchmarks.comparison import Comparison, Scaling, Target, Way, growth_exponent, run_comparison, run_scaling
+from benchmarks.page import write_page
+from benchmarks.results import Results, empty_row, read_results, write_results
+
+
+def saying(*rounds: Sequence[float]) -> Way:
+    """A way whose rounds take what is said, the warm-up first: no clock decides."""
+    left = iter(rounds)
+    return Way(lambda: next(left), "said")
+
+
+def test_ways_take_turns_and_every_round_begins_with_another() -> None:
+    order: list[str] = []
+    ways = {name: Way(lambda name=name: order.append(name), name) for name in ("a", "b", "c")}
+
+    run_comparison(Comparison("turns", "", ways), 3)
+
+    assert "".join(order) == "abc" + "abc" + "bca" + "cab"
+
+
+def test_a_ratio_is_taken_round_by_round_and_its_median_is_judged() -> None:
+    ways = {
+        "plain": saying([9.0], [4.0], [100.0], [6.0]),
+        "ours": saying([9.0], [2.0], [1.0], [2.0]),
+    }
+    targets = (Target("plain", "ours", at_least=3), Target("plain", "ours", at_least=3.5))
+
+    found = run_comparison(Comparison("ratio", "", ways, targets), 3)
+
+    assert [(one.value, one.least, one.most, one.met) for one in found.targets] == [
+        (3.0, 2.0, 100.0, True), (3.0, 2.0, 100.0, False),
+    ]  # fmt: skip
+    assert found.targets[0].text == "plain / ours ≥ 3×"
+
+
+def test_latencies_have_percentiles_of_their_own() -> None:
+    many = [1.0] * 90 + [5.0] * 10
+    found = run_comparison(
+        Comparison("tail", "", {"ours": saying(many, many)}, (Target("ours", at_most=2, percentile=95),)), 1
+    )
+    assert found.ways["ours"].median == 1.0
+    assert (found.targets[0].value, found.targets[0].met) == (5.0, False)
+
+
+def test_what_is_no_time_can_be_a_target_too() -> None:
+    comparison = Comparison(
+        "recall", "", {"ours": saying([1.0], [1.0])}, (Target("recall", at_least=0.99),), lambda: {"recall": 0.5}
+    )
+    found = run_comparison(comparison, 1)
+    assert found.facts == {"recall": 0.5}
+    assert not found.targets[0].met
+
+
+def test_seconds_of_a_part_are_told_for_the_whole() -> None:
+    # An hour and more: only the multiplication can make it so long.
+    found = run_comparison(Comparison("part", "", {"plain": Way(lambda: None, "", times=1e12)}), 1)
+    assert found.ways["plain"].median > 3600
+
+
+def test_growth_is_the_slope_of_the_logarithms() -> None:
+    assert growth_exponent({10: 1.0, 100: 100.0, 1000: 10_000.0}) == pytest.approx(2)
+    assert growth_exponent({10: 3.0, 1000: 300.0}) == pytest.approx(1)
+
+
+def test_the_page_is_written_between_its_marks_and_drawn(tmp_path: Path) -> None:
+    page = tmp_path / "BENCHMARKS.md"
+    page.write_text(
+        "# Mine\n<!-- results: written by python -m benchmarks -->\nold\n<!-- /results -->\nafter\n", encoding="utf-8"
+    )
+    row = empty_row("writing", quick=True, rounds=1)
+    ways = {"plain": saying([8.0], [8.0]), "ours": saying([2.0], [2.0])}
+    row.comparisons.append(
+        run_comparison(Comparison("vectors", "of ten", ways, (Target("plain", "ours", at_least=3),)), 1)
+    )
+    row.scalings.append(
+        run_scaling(Scaling("growth", "of n", {"ours": lambda n: lambda: sum(range(n))}, {"ours": (10, 1000)}), 1)
+    )
+    without = empty_row("gpu", quick=True, rounds=1)
+    without.missing = "there is no card."
+    write_results(Results(rows={"writing": row, "gpu": without}), tmp_path / "results.json")
+
+    write_page(read_results(tmp_path / "results.json"), page)
+    write_page(read_results(tmp_path / "results.json"), page)
+
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Mine\n<!--")
+    assert text.endswith("<!-- /results -->\nafter\n")
+    assert "old" not in text
+    assert "| [writing](#writing) | plain / ours ≥ 3× | 4× | met |" in text
+    assert "not run: there is no card." in text
+    assert (tmp_path / "docs/benchmarks/writing-growth.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["decode", "duplicates", "writing"])
+def test_a_row_runs(name: str) -> None:
+    row = run_row(name, quick=True, rounds=1)
+    assert not row.missing
+    assert row.comparisons
+    assert all(way.rounds for one in row.comparisons for way in one.ways.values())
