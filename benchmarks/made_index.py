@@ -9,18 +9,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.generations import Generation
-from imagerag_assets.settings import Settings
 
 COLLECTION = "made"
 SHARES = (50.0, 25.0, 10.0, 4.0, 1.0, 0.1)
@@ -113,14 +111,6 @@ def _vectors(latent: Matrix, dimension: int, seed: int, rng: np.random.Generator
     return np.asarray(seen / np.linalg.norm(seen, axis=1, keepdims=True), dtype=np.float32)
 
 
-def made_project(folder: Path, url: str) -> Project:
-    values = {
-        "root": folder, "data_dir": folder, "database": {"url": url},
-        "collections": [{"name": COLLECTION, "source": str(folder)}],
-    }  # fmt: skip
-    return Project(Settings.model_validate(values))
-
-
 def begin(connection: Connection, made: Made) -> Generation:
     """An empty generation for such images."""
     parameters = {
@@ -130,35 +120,48 @@ def begin(connection: Connection, made: Made) -> Generation:
     return generations.create(connection, parameters)
 
 
-def load(connection: Connection, generation: Generation, made: Made) -> None:
-    """Fill the generation's tables. Its vector indexes are still to be built."""
-    ids = np.arange(1, made.rows + 1)
-    _copy_images(connection, generation, made)
-    box = [np.full(made.rows, side) for side in (0, 0, 0, 640, 480)]
-    _copy(connection, generation.table("tiles"), [">i8", *[">i4"] * 5, "vector"], [ids, *box, made.clip])
-    _copy(connection, generation.table("descriptions"), [">i8", "vector"], [ids, made.description])
+def load(connection: Connection, generation: Generation, made: Made, rows: range | None = None) -> None:
+    """Write the rows (None: all) into the generation's tables."""
+    chosen = rows or range(made.rows)
+    part = slice(chosen.start, chosen.stop)
+    ids = np.arange(chosen.start + 1, chosen.stop + 1)
+    _copy_images(connection, generation, made, chosen)
+    box = [np.full(len(chosen), side) for side in (0, 0, 0, 640, 480)]
+    _copy(connection, generation.table("tiles"), [">i8", *[">i4"] * 5, "vector"], [ids, *box, made.clip[part]])
+    _copy(connection, generation.table("descriptions"), [">i8", "vector"], [ids, made.description[part]])
     terms, documents, frequencies = made.postings
-    lengths = made.lengths[documents]
+    mine = (documents >= chosen.start) & (documents < chosen.stop)
+    terms, documents, frequencies = terms[mine], documents[mine], frequencies[mine]
     names = np.char.add("w", np.char.zfill(np.arange(_VOCABULARY).astype(str), 7)).astype("S8")[terms]
-    _copy(
-        connection,
-        generation.table("postings"),
-        ["S8", ">i8", ">f4", ">i4"],
-        [names, documents + 1, frequencies, lengths],
-    )
+    columns = [names, documents + 1, frequencies, made.lengths[documents]]
+    _copy(connection, generation.table("postings"), ["S8", ">i8", ">f4", ">i4"], columns)
     used, counts = np.unique(terms, return_counts=True)
     connection.cursor().executemany(
-        sql.SQL("insert into {} (term, collection, documents) values (%s, %s, %s)").format(generation.table("terms")),
+        sql.SQL(
+            "insert into {} as t (term, collection, documents) values (%s, %s, %s) "
+            "on conflict (term, collection) do update set documents = t.documents + excluded.documents"
+        ).format(generation.table("terms")),
         [(term_name(int(term)), COLLECTION, int(count)) for term, count in zip(used, counts, strict=True)],
     )
     connection.execute(
-        sql.SQL("insert into {} select collection, count(*), sum(terms) from {} group by 1").format(
-            generation.table("collections"), generation.table("images")
-        )
+        sql.SQL(
+            "insert into {} as c values (%s, %s, %s) on conflict (collection) do update "
+            "set documents = c.documents + excluded.documents, terms = c.terms + excluded.terms"
+        ).format(generation.table("collections")),
+        (COLLECTION, len(chosen), int(made.lengths[part].sum())),
     )
 
 
-def _copy_images(connection: Connection, generation: Generation, made: Made) -> None:
+def vacuum(url: str, generation: Generation) -> None:
+    """As after every update of an index."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in ("images", "tiles", "descriptions", "postings", "terms", "collections"):
+            connection.execute(
+                sql.SQL("vacuum (analyze) {}").format(sql.Identifier(f"imagerag_generation_{generation.number}", name))
+            )
+
+
+def _copy_images(connection: Connection, generation: Generation, made: Made, rows: range) -> None:
     sample = np.random.default_rng(made.seed + 3).integers(-(2**31), 2**31, made.rows)
     names = list(made.filters)
     holds = np.stack(list(made.filters.values()))
@@ -167,7 +170,7 @@ def _copy_images(connection: Connection, generation: Generation, made: Made) -> 
         "metadata, terms, sample, digest) from stdin"
     ).format(generation.table("images"))
     with connection.cursor().copy(statement) as copy:
-        for row in range(made.rows):
+        for row in rows:
             content = f"{row:064x}"
             facts = {name: "yes" for name, one in zip(names, holds[:, row], strict=True) if one}
             copy.write_row((

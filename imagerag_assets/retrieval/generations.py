@@ -161,7 +161,7 @@ def _storage(dimension: int) -> str:
 def build_indexes(connection: Connection, generation: Generation) -> None:
     """What search needs beside the rows, after the first load: building over rows is far faster than inserting."""
     # 64 MB, the embedded server's default, makes a build of 100,000 rows three times slower.
-    connection.execute("set local maintenance_work_mem = '512MB'")
+    connection.execute("set local maintenance_work_mem = '1GB'")
     connection.execute(
         sql.SQL(_text("indexes.sql")).format(
             schema=generation.schema,
