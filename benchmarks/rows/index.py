@@ -54,7 +54,7 @@ def make(bench: Bench) -> Rows:
             f"{more:,} rows more, written into a generation of {rows:,}; the difference itself is another row's",
             {"full": Way(build, "all indexes"), "ours": Way(add, "the new rows into tables and indexes")},
             (Target("ours", "full", at_most=0.02),),
-            why="A row into a graph on pages costs several times what it costs in a build, which has the graph in memory.",
+            why="A row into a graph on pages costs several times what it costs in a build with the graph in memory.",
         ),
         _growth(bench),
     ]

@@ -1,4 +1,4 @@
-"""Search: a leg by its vectors, all legs in one statement, filters, and words, beside what is plain and what is least."""
+"""Search: vectors, all legs in one statement, filters and words, beside what is plain and what is least."""
 
 from __future__ import annotations
 
