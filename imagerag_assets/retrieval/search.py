@@ -42,7 +42,7 @@ _EXACT_ROWS = 5_000
 _BACKGROUND_OF_MANY = 100
 _HITS = 50
 """Images that a leg hands on where many are searched, at least."""
-_SCOPE_SAMPLE = 1_000
+_SCOPE_SAMPLE = 400
 """Images by which it is estimated how many pass a filter."""
 _WIDEST_SCAN = 1_000
 """The largest ef_search that pgvector takes."""
