@@ -135,7 +135,7 @@ def _clip(index: Index) -> Comparison:
 def _hybrid(index: Index) -> Comparison:
     def legs(number: int) -> None:
         for method in ("clip", "description", "text"):
-            index.ask(number, method)  # type: ignore[arg-type]
+            index.ask(number, method)
 
     def guide(number: int) -> None:
         _guide(index, number, "tiles")

@@ -374,7 +374,7 @@ def _scope(
     *,
     restricted: bool,
 ) -> _Scope:
-    sizes = dict(
+    sizes: dict[str, int] = dict(
         connection.execute(
             sql.SQL("select collection, documents from {}").format(generation.table("collections"))
         ).fetchall()
