@@ -233,7 +233,7 @@ def remember_models(connection: Connection, generation: Generation, models: dict
 def forget_lost(connection: Connection) -> None:
     """What has no tables any more is dropped, whoever dropped them: it may be built anew."""
     lost = connection.execute(
-        "update generations set status = 'dropped' "
+        "update generations set status = 'dropped' "  # noqa: S608
         f"where status not in ('dropped', 'compared') and not ({_HAS_TABLES}) "
         "returning generation",
         (),
