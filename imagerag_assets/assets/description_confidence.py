@@ -18,7 +18,6 @@ from imagerag_assets.assets.ocr_text import ocr_text
 from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.assets.vlm_descriptions import vlm_descriptions
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import data_version
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.trust import TRUST_VERSION
 from imagerag_assets.stages import description_confidence as stage
@@ -46,7 +45,7 @@ def description_confidence(
     return materialize(
         context,
         project,
-        lanes.for_live(stage.run),
+        lanes.live_first(stage.run, stage.measure, stage.stage),
         _describe,
         selection=config.selection(),
         pictures={"doubtful": _lowest},
@@ -72,7 +71,7 @@ def _describe(project: Project, connection: Connection) -> tuple[str, dict[str, 
     stop = connection.execute("select reason from budget_stops where stage = %s", (stage.NAME,)).fetchone()
     if stop:
         told["budget"] = stop[0]
-    return data_version(connection, stage.stage(lanes.serving(project) or project)), told
+    return lanes.data_version(connection, project, stage.stage), told
 
 
 def _first(connection: Connection, project: Project) -> list[Doubt]:

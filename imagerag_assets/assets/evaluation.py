@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir
 from graphlib import TopologicalSorter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -166,9 +167,12 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
         # dbt's default indirect selection would leave out tests that look at two models.
         build = dbt.cli(["build", "--exclude", "resource_type:unit_test"], context=context)
         build.manifest = _of_database(build.manifest, environment["IMAGERAG_DBT_DBNAME"])
-        # From which columns of the assets before it each column is made.
-        for event in build.stream().fetch_column_metadata():
-            yield _with_metrics(event, opened.database.connect)
+        # From which columns of the assets before it each column is made. dagster-dbt looks that up in threads, each of
+        # which changes the working folder and changes it back to what it found: often to that of another thread. The
+        # steps that follow would open the settings of that folder.
+        with chdir(Path.cwd()):
+            for event in build.stream().fetch_column_metadata():
+                yield _with_metrics(event, opened.database.connect)
 
 
 @dg.asset(

@@ -73,6 +73,11 @@ def find(connection: Connection, current: str) -> Generation | None:
     return _one(connection, f"status <> 'dropped' and fingerprint = %s and {_HAS_TABLES}", current)
 
 
+def find_compared(connection: Connection, current: str) -> Generation | None:
+    """The evaluation of an embedder that is only compared: it has no tables."""
+    return _one(connection, "status = 'compared' and fingerprint = %s", current)
+
+
 def numbered(connection: Connection, number: int) -> Generation | None:
     """The generation of that number, whatever became of it."""
     return _one(connection, "generation = %s", number)
@@ -241,7 +246,8 @@ def remember_models(connection: Connection, generation: Generation, models: dict
 def forget_lost(connection: Connection) -> None:
     """What has no tables any more is dropped, whoever dropped them: it may be built anew."""
     lost = connection.execute(
-        f"update generations set status = 'dropped' where status <> 'dropped' and not ({_HAS_TABLES}) "  # noqa: S608
+        "update generations set status = 'dropped' "  # noqa: S608
+        f"where status not in ('dropped', 'compared') and not ({_HAS_TABLES}) "
         "returning generation",
         (),
     ).fetchall()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging.config
 import socket
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -57,11 +58,10 @@ def serve(
         address, number = listening.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         out.print(f"Imagerag listens on http://{plain(shown)}:{number}", soft_wrap=True)
-        try:
+        # The server has ended in good order before it passes the signal on.
+        with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
-        except KeyboardInterrupt:
-            # The server has ended in good order before it passes the signal on.
-            out.print("Ended.")
+        out.print("Ended.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

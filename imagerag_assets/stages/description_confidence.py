@@ -106,6 +106,13 @@ def run(project: Project, options: RunOptions) -> StageReport:
     return report
 
 
+def measure(project: Project, options: RunOptions) -> StageReport:
+    """For a candidate generation, which is to be compared as it will be searched. Nothing is described anew for it."""
+    report, stopped = _look(project, options)
+    report.stopped = stopped
+    return report
+
+
 def _look(project: Project, options: RunOptions) -> tuple[StageReport, str]:
     """(the report of one round of measuring, why the judge had to stop)."""
     judge = project.settings.models.judge

@@ -59,6 +59,19 @@ def for_live(run: Run) -> Run:
     return lambda project, options: run(serving(project) or project, options)
 
 
+def live_first(run: Run, beside: Run, stage: Callable[[Project], Stage]) -> Run:
+    """`run` with the live generation's models, then `beside` with the settings' where they are a candidate's."""
+
+    def both(project: Project, options: RunOptions) -> StageReport:
+        live = serving(project) or project
+        report = run(live, options)
+        if stage(live).fingerprint != stage(project).fingerprint:
+            return added(report, beside(project, options))
+        return report
+
+    return both
+
+
 def data_version(connection: Connection, project: Project, stage: Callable[[Project], Stage]) -> str:
     """Of the stage's rows that either generation reads."""
     live = serving(project)

@@ -202,7 +202,9 @@ def _drop_retired(project: Project) -> None:
             "where status <> 'dropped'"
         ).fetchall()
         image_models, text_models = ([row[column] for row in rows] for column in (0, 1))
-        connection.execute("delete from clip_embeddings where model <> all(%s)", (image_models,))
+        for table in ("clip_embeddings", "said_embeddings", "description_confidence", "trust_calibrations"):
+            named = sql.SQL("delete from {} where model <> all(%s)").format(sql.Identifier(table))
+            connection.execute(named, (image_models,))
         contexts = [vlm_descriptions.context_key(model) for model in image_models]
         # Only what costs nothing to make again: other descriptions were paid for.
         connection.execute(

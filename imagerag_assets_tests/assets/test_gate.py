@@ -90,8 +90,10 @@ class Shop:
         )
 
     def newest_page(self) -> str:
-        pages = (self.root / "data" / "reports").glob("*.html")
-        return max(pages, key=lambda page: page.stat().st_mtime_ns).name
+        """The newest page of what is live: a candidate has a page of its own."""
+        pages = (self.root / "data" / "reports").glob("evaluation-*.html")
+        live = [page for page in pages if "of index generation" in page.read_text(encoding="utf-8")]
+        return max(live, key=lambda page: page.stat().st_mtime_ns).name
 
     def measured(self) -> int:
         """The generation that `imagerag metrics` speaks of."""

@@ -99,7 +99,8 @@ class Shop:
 
     def run(self, assets: tuple[str, ...] = (), **config: Any) -> dg.ExecuteInProcessResult:
         resource = ProjectResource(settings_file=str(self.settings))
-        return (
+        folder = Path.cwd()
+        result = (
             build_defs(resources={"project": resource})
             .resolve_job_def("index_and_evaluate")
             .execute_in_process(
@@ -109,6 +110,9 @@ class Shop:
                 run_config={"ops": {name: {"config": values} for name, values in config.items()}},
             )
         )
+        # Where settings are found by the working folder, all steps have to see the same.
+        assert Path.cwd() == folder
+        return result
 
     def check(self, asset: str, name: str | None = None) -> dg.AssetCheckResult:
         """The result of the asset's only check, or of the named one."""

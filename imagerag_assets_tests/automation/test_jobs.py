@@ -18,6 +18,9 @@ EVALUATION = {
     "eval_metrics",
     "eval_report",
     "candidate_comparison",
+    "method_comparison",
+    "embedder_comparison",
+    "tuning_proposal",
 }
 
 

@@ -203,6 +203,11 @@ class BatchServer:
 
         return Handler
 
+    def close(self) -> None:
+        """Be gone: nobody listens at the address any more."""
+        self._server.shutdown()
+        self._server.server_close()
+
     @contextmanager
     def running(self) -> Iterator[BatchServer]:
         thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

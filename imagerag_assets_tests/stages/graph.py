@@ -33,7 +33,8 @@ STAGES = (
 RUNS = tuple(
     lanes.for_both(one.run, one.stage)
     if one in (tiles, vlm_descriptions, description_embeddings, clip_embeddings)
-    else lanes.for_live(one.run) if one in (deduped_set, description_confidence) else one.run
+    else lanes.live_first(one.run, one.measure, one.stage) if one is description_confidence
+    else lanes.for_live(one.run) if one is deduped_set else one.run
     for one in STAGES
 )  # fmt: skip
 """As the assets run them."""

@@ -126,7 +126,7 @@ def test_a_changed_vocabulary_redoes_descriptions_and_what_depends_on_them_only(
 
     assert calls == Calls(ocr=0, images=12, texts=12)
     worked = {name for name, report in reports.items() if report.worked}
-    assert worked == {"vlm_descriptions", "description_embeddings", "pgvector_index"}
+    assert worked == {"vlm_descriptions", "description_confidence", "description_embeddings", "pgvector_index"}
     assert reports["vlm_descriptions"].updated == 12
 
 

@@ -117,7 +117,7 @@ def benchmarks_digest(connection: Connection) -> str:
 
 def find_compared(connection: Connection, one: Compared) -> Generation | None:
     """The generation that this embedder is evaluated under."""
-    return generations.find(connection, _fingerprint(one))
+    return generations.find_compared(connection, _fingerprint(one))
 
 
 def register(connection: Connection, one: Compared) -> Generation:
