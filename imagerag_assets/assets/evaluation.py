@@ -11,7 +11,13 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliInvocation,
+    DbtCliResource,
+    dbt_assets,
+)
 from filelock import FileLock
 
 from imagerag_assets.assets.common import (
@@ -162,17 +168,21 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
             context.log.info("dbt_eval: nothing to do, every evaluation has its metrics")
             yield from _unchanged(context, opened.database.connect, passed)
             return
-        environment = dbt_environment(opened.database.url)
-        os.environ.update(environment)
-        # dbt's default indirect selection would leave out tests that look at two models.
-        build = dbt.cli(["build", "--exclude", "resource_type:unit_test"], context=context)
-        build.manifest = _of_database(build.manifest, environment["IMAGERAG_DBT_DBNAME"])
+        build = dbt_build(dbt, opened.database.url, context=context)
+        build.manifest = _of_database(build.manifest, os.environ["IMAGERAG_DBT_DBNAME"])
         # From which columns of the assets before it each column is made. dagster-dbt looks that up in threads, each of
         # which changes the working folder and changes it back to what it found: often to that of another thread. The
         # steps that follow would open the settings of that folder.
         with chdir(Path.cwd()):
             for event in build.stream().fetch_column_metadata():
                 yield _with_metrics(event, opened.database.connect)
+
+
+def dbt_build(dbt: DbtCliResource, database_url: str, *options: str, **more: Any) -> DbtCliInvocation:
+    """Begin to build and test the models in that database. What is left out is for `dbt build` by hand."""
+    os.environ.update(dbt_environment(database_url))
+    # dbt's default indirect selection would leave out tests that look at two models.
+    return dbt.cli([*options, "build", "--exclude", "resource_type:unit_test"], **more)
 
 
 @dg.asset(

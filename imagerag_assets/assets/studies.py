@@ -3,7 +3,6 @@
 Each is kept in the database under the fingerprint of what it depends on: with the same inputs an asset reads it back.
 """
 
-import os
 from typing import Any
 
 import dagster as dg
@@ -23,9 +22,8 @@ from imagerag_assets.assets.common import (
 )
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.embeddings import clip_embeddings
-from imagerag_assets.assets.evaluation import benchmark_queries
+from imagerag_assets.assets.evaluation import benchmark_queries, dbt_build
 from imagerag_assets.assets.pgvector_index import pgvector_index
-from imagerag_assets.database.connection import dbt_environment
 from imagerag_assets.evaluation.metrics import count_unmeasured
 from imagerag_assets.evaluation.studies import embedders, health, health_page, methods, tuning
 from imagerag_assets.evaluation.studies.store import Study
@@ -169,8 +167,7 @@ def _measure(dbt: DbtCliResource, opened: Project) -> None:
     with opened.database.connect() as connection:
         due = count_unmeasured(connection)
     if due:
-        os.environ.update(dbt_environment(opened.database.url))
-        dbt.cli(["--quiet", "build", "--exclude", "resource_type:unit_test"]).wait()
+        dbt_build(dbt, opened.database.url, "--quiet").wait()
 
 
 def _tell(context: dg.AssetExecutionContext, name: str, study: Study) -> None:

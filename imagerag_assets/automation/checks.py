@@ -16,7 +16,6 @@ _STAGES = (
 )  # fmt: skip
 _INNER = {"description_confidence": ("description_confidence", "description_judgements", "description_escalations")}
 """The stages of an asset that has several."""
-_BUDGETED = ("vlm_descriptions", "description_confidence")
 _MOST_FLAGGED = 0.1
 _SHOWN = 20
 STATE = "state"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
+from imagerag_assets.database.locks import alone
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.errors import BenchmarkError, ItemError, ModelError
 from imagerag_assets.evaluation.benchmarks.splits import REPORTED
@@ -75,7 +75,8 @@ def evaluate(project: Project, run_id: str, on_progress: OnProgress) -> StageRep
     """
     started = time.monotonic()
     report = StageReport(STAGE)
-    with project.database.connect() as connection, _alone(connection):
+    # One evaluation at a time: two would measure each other's load, and the second then finds the first's.
+    with project.database.connect() as connection, alone(connection, STAGE):
         for generation, its_project in _generations(connection, project):
             _evaluate(connection, its_project, generation, run_id, on_progress, report)
     report.seconds = time.monotonic() - started
@@ -127,22 +128,6 @@ def _evaluate(
         f"The index or a benchmark changed during each of {_ATTEMPTS} measurements, so none was saved. "
         "Materialize retrieval_runs again when the index is at rest."
     )
-
-
-@contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """One evaluation at a time: two would measure each other's load, and the second then finds the first's.
-
-    The lock is the session's: it needs no open transaction and vanishes with the process.
-    """
-    connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (STAGE,))
-    connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (STAGE,))
-        connection.commit()
 
 
 def newest_evaluation(connection: Connection, generation: Generation) -> tuple[int, str] | None:

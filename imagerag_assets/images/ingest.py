@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, Database
+from imagerag_assets.database.locks import alone
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.errors import ItemError
 from imagerag_assets.images import listing
@@ -117,10 +118,8 @@ def ingest_collection(
     )  # fmt: skip
     report = StageReport(STAGE)
     started, started_at = time.monotonic(), datetime.now(UTC)
-    with database.connect() as connection:
-        # A second run of the same collection waits here and then finds nothing to do.
-        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"{STAGE}:{collection}",))
-        connection.commit()
+    # A second run of the same collection waits here and then finds nothing to do.
+    with database.connect() as connection, alone(connection, f"{STAGE}:{collection}"):
         try:
             listing.load(connection, source.list())
             if not allow_removal:
@@ -148,7 +147,6 @@ def ingest_collection(
         finally:
             connection.rollback()
             listing.drop(connection)
-            connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (f"{STAGE}:{collection}",))
             connection.commit()
     report.seconds = time.monotonic() - started
     return report

@@ -154,7 +154,7 @@ class Chat:
                 async for chunk in response.parse():
                     self._take(chunk, heard, put)
         except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
-            return explain(error, self._clean)
+            return explain(error, self._clean, self._settings.setting)
         except TimeoutException:
             return Fault("timeout", "no answer in time")
         except HTTPError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.locks import lock_until_commit
 from imagerag_assets.errors import GenerationError
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.generations import Generation
@@ -67,7 +68,7 @@ def roll_back(connection: Connection) -> Generation:
 
 def lock(connection: Connection) -> None:
     """One switch at a time, in the caller's transaction. Neither searches nor an update of the index are waited for."""
-    connection.execute("select pg_advisory_xact_lock(hashtextextended('live_generation', 0))")
+    lock_until_commit(connection, "live_generation")
 
 
 def _was_live(connection: Connection, number: int) -> bool:

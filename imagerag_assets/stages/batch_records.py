@@ -106,11 +106,6 @@ def open_batch(connection: Connection, name: str) -> OpenBatch:
     raise ModelError(f"No batch {name} is out. `imagerag batches` lists those that are.")
 
 
-def count_waiting(connection: Connection) -> int:
-    """How many descriptions are asked for and have not come back."""
-    return int(one_row(connection.execute("select count(*) from description_batch_items"))[0])
-
-
 def forget(connection: Connection, name: str) -> int:
     """Take a batch, by our name or the server's, for lost: its images may be asked for again. How many they are.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, run_stage
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport
 from imagerag_assets.errors import BudgetExhaustedError, ImageragError, ItemError, ModelError
 from imagerag_assets.models.budget import CollectionExhaustedError, Ledger
 from imagerag_assets.models.describers import Subject
@@ -27,7 +27,7 @@ from imagerag_assets.project import Project
 from imagerag_assets.settings import Describer
 from imagerag_assets.stages import batch_records
 from imagerag_assets.stages.batch_records import Request
-from imagerag_assets.stages.common import RunOptions
+from imagerag_assets.stages.common import RunOptions, run_pending
 from imagerag_assets.stages.description_batches import SubjectOf, serving
 from imagerag_assets.stages.own_loop import OwnLoop
 
@@ -66,10 +66,7 @@ def submit(project: Project, options: RunOptions, this: Stage, subject_of: Subje
                 if part.stopped is not None:
                     raise part.stopped
 
-        report = run_stage(
-            project.database, this, work, batch_size=settings.batch_requests,
-            retries=project.settings.retries, selection=options.selection, on_progress=options.on_progress,
-        )  # fmt: skip
+        report = run_pending(project, options, this, work, settings.batch_requests)
     report.submitted = submitted
     report.stopped = " ".join(ledger.reached.values())
     return report

@@ -12,13 +12,13 @@ from PIL import Image
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint, run_stage
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint
 from imagerag_assets.images.crops import decode_tiles
 from imagerag_assets.images.decode import DECODE_VERSION
 from imagerag_assets.project import Project
 from imagerag_assets.stages import tiles
 from imagerag_assets.stages.ahead import PARTS, parts_ahead
-from imagerag_assets.stages.common import CONTENTS, RunOptions, load_bytes
+from imagerag_assets.stages.common import CONTENTS, RunOptions, load_bytes, run_pending
 
 if TYPE_CHECKING:
     from imagerag_assets.models.checkpoints import FloatArray
@@ -70,10 +70,7 @@ def run(project: Project, options: RunOptions) -> StageReport:
             contents = [item.content for item, _ in cropped]
             yield Done(_saver(model, contents, rows), failures, items=frozenset(item.item for item in part))
 
-    return run_stage(
-        project.database, this, work, batch_size=PARTS * size,
-        retries=project.settings.retries, selection=options.selection, on_progress=options.on_progress,
-    )  # fmt: skip
+    return run_pending(project, options, this, work, PARTS * size)
 
 
 def _encode(encoder: DualEncoder, pictures: list[Image.Image], size: int) -> Iterator[FloatArray]:

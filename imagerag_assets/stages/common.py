@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from imagerag_assets.database.stages import Item, OnProgress, Selection
+from imagerag_assets.database.stages import Item, OnProgress, Selection, Stage, StageReport, Work, run_stage
 from imagerag_assets.images.contents import Place, read_content
 from imagerag_assets.images.decode import decode
 from imagerag_assets.project import Project
@@ -36,6 +36,14 @@ class RunOptions:
     allow_removal: tuple[str, ...] = ()
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Of the Dagster run: what calls of paid models are counted under."""
+
+
+def run_pending(project: Project, options: RunOptions, stage: Stage, work: Work, batch_size: int) -> StageReport:
+    """`run_stage` over the project's database, as the run was asked for."""
+    return run_stage(
+        project.database, stage, work, batch_size=batch_size, retries=project.settings.retries,
+        selection=options.selection, on_progress=options.on_progress,
+    )  # fmt: skip
 
 
 def load_image(project: Project, item: Item) -> Image.Image:

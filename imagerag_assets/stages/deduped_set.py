@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
+from imagerag_assets.database.locks import alone
 from imagerag_assets.database.stages import Progress, Stage, StageReport, fingerprint
 from imagerag_assets.images.alignment import ALIGNMENT_VERSION, Picture, likeness
 from imagerag_assets.images.duplicates import (
@@ -101,7 +101,8 @@ def run(project: Project, options: RunOptions) -> StageReport:
         "current": current_fingerprint(project),
     }
     job = _Job(project.settings.dedup, parameters)
-    with project.database.connect() as connection, _alone(connection):
+    # One comparison at a time: two would each miss the other's new images.
+    with project.database.connect() as connection, alone(connection, STAGE):
         with connection.transaction():
             _forget_vanished(connection, job)
         todo = _pending(connection, job)
@@ -157,19 +158,6 @@ def active_decisions(connection: Connection) -> Decisions:
         same=[(a, b) for a, b, verdict in rows if verdict == "same"],
         different=[(a, b) for a, b, verdict in rows if verdict == "different"],
     )
-
-
-@contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """One comparison at a time: two would each miss the other's new images. The lock vanishes with the process."""
-    connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (STAGE,))
-    connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (STAGE,))
-        connection.commit()
 
 
 def _forget_vanished(connection: Connection, job: _Job) -> None:

@@ -285,7 +285,7 @@ class _Collector:
         went) is paid for all the same.
         """
         lines = self._loop.run(self._service.results(server.files))
-        trouble = _shared_trouble(one, lines, self._service.where)
+        trouble = _shared_trouble(one, lines, self._service.where, self._project.settings.models.describer.setting)
         results = _Results(one, lines, server.complete, trouble is not None)
         with self._project.database.connect() as connection:
             asked = batch_records.requests_of(connection, one)
@@ -385,11 +385,11 @@ class _Results:
         return self.lines.get(number, missing)
 
 
-def _shared_trouble(one: OpenBatch, lines: Mapping[int, Line], where: str) -> ImageragError | None:
+def _shared_trouble(one: OpenBatch, lines: Mapping[int, Line], where: str, setting: str) -> ImageragError | None:
     """Why no image of the batch is to blame: a fault that a person mends, or three of the server's and no answer."""
     faults = [line.fault for line in lines.values() if line.ran and line.fault is not None]
     for fault in faults:
-        if not isinstance(error := final_error(fault, where, one.model), ItemError):
+        if not isinstance(error := final_error(fault, where, one.model, setting), ItemError):
             return error
     blamed = [fault for fault in faults if _is_the_servers(fault.outcome)]
     if len(blamed) < 3 or any(line.fault is None for line in lines.values()):

@@ -17,7 +17,8 @@ from psycopg.rows import namedtuple_row
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint, run_stage
+from imagerag_assets.database.locks import lock_until_commit
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import trust
 from imagerag_assets.retrieval.trust import Mismatched, Shape, TextFeatures, says_something
@@ -29,7 +30,8 @@ from imagerag_assets.stages import (
     ocr_text,
     said_embeddings,
 )
-from imagerag_assets.stages.common import RunOptions
+from imagerag_assets.stages.common import RunOptions, run_pending
+from imagerag_assets.stages.paid_calls import tell_stop
 
 NAME = "description_confidence"
 _SAMPLE = 400
@@ -97,12 +99,7 @@ def run(project: Project, options: RunOptions) -> StageReport:
             _add_costs(report, again)
             stopped = stopped or stopped_again
     report.stopped = stopped
-    with project.database.connect() as connection:
-        connection.execute("delete from budget_stops where stage = %s", (NAME,))
-        if stopped:
-            connection.execute(
-                "insert into budget_stops (stage, run_id, reason) values (%s, %s, %s)", (NAME, options.run_id, stopped)
-            )
+    tell_stop(project, NAME, options.run_id, stopped)
     return report
 
 
@@ -199,7 +196,7 @@ def _calibrate(project: Project) -> None:
     this = stage(project)
     model = this.parameters["model"]
     with project.database.connect() as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (NAME,))
+        lock_until_commit(connection, NAME)
         for collection in sorted({one.name for one in project.settings.collections}):
             rows = _sample(connection, this, collection)
             known = connection.execute(
@@ -271,10 +268,7 @@ def _measure(project: Project, options: RunOptions) -> StageReport:
 
         return Done(save)
 
-    return run_stage(
-        project.database, this, work, batch_size=_BATCH, retries=project.settings.retries,
-        selection=options.selection, on_progress=options.on_progress,
-    )  # fmt: skip
+    return run_pending(project, options, this, work, _BATCH)
 
 
 def signals(item: Item, pairs: Pairs) -> tuple[float | None, ...]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint, run_stage
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint
 from imagerag_assets.project import Project
 from imagerag_assets.stages import vlm_descriptions
-from imagerag_assets.stages.common import RunOptions
+from imagerag_assets.stages.common import RunOptions, run_pending
 
 VERSION = 2
 _REAL_WORD = re.compile(r"[^\W_]{3}")
@@ -66,7 +66,4 @@ def run(project: Project, options: RunOptions) -> StageReport:
 
         return Done(save)
 
-    return run_stage(
-        project.database, this, work, batch_size=project.settings.models.batch_size,
-        retries=project.settings.retries, selection=options.selection, on_progress=options.on_progress,
-    )  # fmt: skip
+    return run_pending(project, options, this, work, project.settings.models.batch_size)

@@ -9,11 +9,11 @@ from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, each, fingerprint, run_stage
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, each, fingerprint
 from imagerag_assets.images.decode import DECODE_VERSION
 from imagerag_assets.models import ocr
 from imagerag_assets.project import Project
-from imagerag_assets.stages.common import CONTENTS, RunOptions, load_image
+from imagerag_assets.stages.common import CONTENTS, RunOptions, load_image, run_pending
 
 _COLUMNS = ("content", "fingerprint", "text", "words", "mean_confidence", "languages", "engine", "turned")
 # Small enough that a killed run loses seconds, large enough that no worker waits for the others' last picture.
@@ -74,10 +74,7 @@ def run(project: Project, options: RunOptions) -> StageReport:
 
             return Done(save, failures)
 
-        return run_stage(
-            project.database, this, work, batch_size=_BATCH_PER_WORKER * settings.workers,
-            retries=project.settings.retries, selection=options.selection, on_progress=options.on_progress,
-        )  # fmt: skip
+        return run_pending(project, options, this, work, _BATCH_PER_WORKER * settings.workers)
 
 
 def _row(item: Item, found: ocr.OcrText, current: str) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.locks import lock_until_commit
 from imagerag_assets.database.stages import Counts, Progress, StageReport, fingerprint
 from imagerag_assets.errors import ModelError
 from imagerag_assets.models.describers.zero_shot import MODEL_NAME
@@ -39,7 +40,7 @@ def run(project: Project, options: RunOptions) -> StageReport:
     started = time.monotonic()
     report = StageReport(STAGE)
     with project.database.connect() as connection:
-        _lock(connection)
+        lock_until_commit(connection, STAGE)
         generations.forget_lost(connection)
     updated = [_update_live_of_other_models(project, report), _update(project, report)]
     if report.worked or report.removed:
@@ -76,7 +77,7 @@ def _update(project: Project, report: StageReport) -> Generation:
     """The settings' generation, begun when it is new. The first is live at once, as is one that nothing measures."""
     sources = _sources(project)
     with project.database.connect() as connection:
-        _lock(connection)
+        lock_until_commit(connection, STAGE)
         wanted = _parameters(project, connection, sources)
         generation = generations.find(connection, generations.generation_fingerprint(wanted))
         new = generation is None
@@ -103,7 +104,7 @@ def _update(project: Project, report: StageReport) -> Generation:
 def _update_live_of_other_models(project: Project, report: StageReport) -> Generation | None:
     """The live generation, where the settings ask for another one by now."""
     with project.database.connect() as connection:
-        _lock(connection)
+        lock_until_commit(connection, STAGE)
         live = generations.find_live(connection)
         if live is None or not generations.is_readable(live):
             return None
@@ -168,10 +169,6 @@ def _dimension(connection: Connection, table: str, model: str, load: Any) -> int
     return int(row[0]) if row else int(load().dimension)
 
 
-def _lock(connection: Connection) -> None:
-    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (STAGE,))
-
-
 def _count(report: StageReport, difference: index.Difference) -> None:
     report.new += difference.new
     report.updated += difference.updated
@@ -194,7 +191,7 @@ def _analyze(project: Project, generation: Generation) -> None:
 def _drop_retired(project: Project) -> None:
     """Drop generations that have been retired for long, and what was computed by models that no generation has now."""
     with project.database.connect() as connection:
-        _lock(connection)
+        lock_until_commit(connection, STAGE)
         if not generations.drop_retired(connection, project.settings.gate.keep_retired_days):
             return
         rows = connection.execute(

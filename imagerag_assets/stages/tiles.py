@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint, run_stage
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint
 from imagerag_assets.images.decode import DECODE_VERSION
 from imagerag_assets.images.tiling import TILING_VERSION, tile_boxes
 from imagerag_assets.project import Project
-from imagerag_assets.stages.common import CONTENTS, RunOptions
+from imagerag_assets.stages.common import CONTENTS, RunOptions, run_pending
 
 _COLUMNS = ("content", "side", "tile_no", "level", "x0", "y0", "x1", "y1", "fingerprint")
 _BATCH = 1000
@@ -45,7 +45,4 @@ def run(project: Project, options: RunOptions) -> StageReport:
 
         return Done(save)
 
-    return run_stage(
-        project.database, this, work, batch_size=_BATCH, retries=project.settings.retries,
-        selection=options.selection, on_progress=options.on_progress,
-    )  # fmt: skip
+    return run_pending(project, options, this, work, _BATCH)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
@@ -11,11 +10,9 @@ from typing import Any
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, Work, fingerprint, run_stage
-from imagerag_assets.models.budget import Ledger
-from imagerag_assets.models.calls import Call, save_call
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint
+from imagerag_assets.models.calls import Call
 from imagerag_assets.models.describers import Description, Reply, Subject
-from imagerag_assets.models.describers.endpoint import EndpointDescriber, require_price
 from imagerag_assets.models.describers.prompt import DESCRIBE, prompt_digest
 from imagerag_assets.models.describers.zero_shot import (
     DESCRIBER_VERSION,
@@ -24,10 +21,9 @@ from imagerag_assets.models.describers.zero_shot import (
     load_vocabulary,
 )
 from imagerag_assets.project import Project
-from imagerag_assets.stages import batch_records, batch_submission, description_batches, ocr_text
+from imagerag_assets.stages import batch_records, batch_submission, description_batches, ocr_text, paid_calls
 from imagerag_assets.stages.ahead import PARTS, parts_ahead
-from imagerag_assets.stages.common import RunOptions, load_image
-from imagerag_assets.stages.own_loop import OwnLoop
+from imagerag_assets.stages.common import RunOptions, load_image, run_pending
 
 NAME = "vlm_descriptions"
 TOLD_VERSION = 1
@@ -124,21 +120,8 @@ def run(project: Project, options: RunOptions) -> StageReport:
     # What came is among the unchanged by now.
     report.skipped = max(0, report.skipped - came.report.worked)
     report.add(came.report)
-    with project.database.connect() as connection:
-        connection.execute("delete from budget_stops where stage = %s", (NAME,))
-        if report.stopped:
-            connection.execute(
-                "insert into budget_stops (stage, run_id, reason) values (%s, %s, %s)",
-                (NAME, options.run_id, report.stopped),
-            )
+    paid_calls.tell_stop(project, NAME, options.run_id, report.stopped)
     return report
-
-
-def _run_stage(project: Project, options: RunOptions, this: Stage, work: Work, batch_size: int) -> StageReport:
-    return run_stage(
-        project.database, this, work, batch_size=batch_size, retries=project.settings.retries,
-        selection=options.selection, on_progress=options.on_progress,
-    )  # fmt: skip
 
 
 def _run_zero_shot(project: Project, options: RunOptions, this: Stage) -> StageReport:
@@ -158,7 +141,7 @@ def _run_zero_shot(project: Project, options: RunOptions, this: Stage) -> StageR
             ]  # fmt: skip
             yield Done(_row_saver(rows), failures, items=frozenset(item.item for item in part))
 
-    return _run_stage(project, options, this, work, PARTS * size)
+    return run_pending(project, options, this, work, PARTS * size)
 
 
 def _row_saver(rows: list[tuple[Any, ...]]) -> Callable[[Connection], None]:
@@ -170,105 +153,34 @@ def _row_saver(rows: list[tuple[Any, ...]]) -> Callable[[Connection], None]:
 
 def _came(project: Project, this: Stage) -> description_batches.DoneOf:
     """What to save of a batch's result."""
+    save = _saver(project, this)
 
     def done(item: Item, reply: Reply, run_id: str) -> Done:
-        return _done(project, this, item, reply, [reply.call] if reply.call else [], run_id, _not_watched)
+        return paid_calls.done(this, item, reply, [reply.call] if reply.call else [], run_id, save)
 
     return done
 
 
-def _not_watched(_connection: Connection, _collection: str, _cost: Decimal | None) -> None:
-    pass
-
-
 def _run_calls(project: Project, options: RunOptions, this: Stage) -> StageReport:
-    settings, budget = project.settings.models.describer, project.settings.budget
-    ledger = Ledger(budget, NAME, settings.model or "", options.run_id)
-    describers: list[EndpointDescriber] = []
-    with OwnLoop() as loop:
-
-        def replies(subjects: Sequence[Subject]) -> Iterator[Reply]:
-            if not describers:
-                if budget.limited:
-                    require_price(settings)
-                    with project.database.connect() as connection:
-                        ledger.look(connection)
-                describers.append(EndpointDescriber(settings, ledger, DESCRIBE))
-            return loop.iterate(describers[0].replies(subjects))
-
-        try:
-            work = _told(project, this, options, replies, ledger.saved)
-            # Several rounds of calls, so that the slots are rarely idle at a batch's end.
-            report = _run_stage(project, options, this, work, max(64, 16 * settings.concurrency))
-        finally:
-            for describer in describers:
-                loop.run(describer.close())
-    report.stopped = " ".join(ledger.reached.values())
-    return report
+    describer, subject = project.settings.models.describer, partial(subject_of, project)
+    return paid_calls.run_calls(project, options, this, describer, DESCRIBE, subject, _saver(project, this))
 
 
 def _run_local(project: Project, options: RunOptions, this: Stage) -> StageReport:
     def replies(subjects: Sequence[Subject]) -> Iterator[Reply]:
         return project.local_describer().replies(subjects)
 
-    work = _told(project, this, options, replies, _not_watched)
-    return _run_stage(project, options, this, work, project.settings.models.batch_size)
+    subject = partial(subject_of, project)
+    work = paid_calls.by_answers(this, options.run_id, subject, replies, _saver(project, this))
+    return run_pending(project, options, this, work, project.settings.models.batch_size)
 
 
-def _told(
-    project: Project,
-    this: Stage,
-    options: RunOptions,
-    replies: Callable[[Sequence[Subject]], Iterator[Reply]],
-    on_saved: Callable[[Connection, str, Decimal | None], None],
-) -> Work:
-    """The work of a describer that answers image by image: every call a row, every answer in its row's transaction."""
-
-    def work(items: Sequence[Item]) -> Iterator[Done]:
-        by_key = {item.item: item for item in items}
-        calls: dict[str, list[Call]] = defaultdict(list)
-        for reply in replies([subject_of(project, item) for item in items]):
-            key = reply.subject.key
-            if reply.call is not None:
-                calls[key].append(reply.call)
-            yield _done(project, this, by_key[key], reply, calls[key], options.run_id, on_saved)
-
-    return work
-
-
-def _done(
-    project: Project,
-    this: Stage,
-    item: Item,
-    reply: Reply,
-    calls: Sequence[Call],
-    run_id: str,
-    on_saved: Callable[[Connection, str, Decimal | None], None],
-) -> Done:
-    """What to save of a reply. `calls` are all those for the image so far."""
+def _saver(project: Project, this: Stage) -> paid_calls.Save[Description]:
     model = project.settings.models.describer.model or ""
-    row = _row(this, item, model, reply.description, total_paid(calls)) if reply.description else None
-    return Done(
-        _saver(reply, row, run_id, on_saved),
-        {item.item: reply.error} if reply.error else {},
-        float((reply.call and reply.call.cost_usd) or 0),
-        frozenset({item.item} if reply.description or reply.error else ()),
-    )
 
-
-def _saver(
-    reply: Reply,
-    row: tuple[Any, ...] | None,
-    run_id: str,
-    on_saved: Callable[[Connection, str, Decimal | None], None],
-) -> Callable[[Connection], None]:
-    def save(connection: Connection) -> None:
-        key, collection = reply.subject.key, reply.subject.collection
-        if reply.call is not None:
-            save_call(connection, reply.call, stage=NAME, item=key, collection=collection, run_id=run_id)
-            on_saved(connection, collection, reply.call.cost_usd)
-        if row is not None:
-            upsert(connection, "vlm_descriptions", _COLUMNS, ("content", "context"), [row])
+    def save(connection: Connection, item: Item, one: Description, calls: Sequence[Call]) -> None:
+        row = _row(this, item, model, one, total_paid(calls))
+        upsert(connection, "vlm_descriptions", _COLUMNS, ("content", "context"), [row])
 
     return save
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import string
 import subprocess
@@ -390,9 +391,28 @@ def test_a_model_that_computes_in_16_bits_gives_nearly_the_same_vectors_under_an
     for one, other in pairs:
         assert one.dtype == np.float32
         np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, atol=1e-6)
-        assert 0.99 < float((one @ other.T).item()) < 0.9999999, "as good as the same, and computed otherwise"
+        assert 0.9999 < float((one @ other.T).item()) < 0.9999999, "nearly the same, and computed otherwise"
     assert narrow.identity == f"{clip.identity}+torch_bf16"
     assert dual_encoder_identity(str(clip_folder), None, "torch_bf16") == narrow.identity
+
+
+def test_a_limit_of_threads_from_outside_makes_no_vector_wrong(clip_folder: Path) -> None:
+    """In a process of its own: the limit is read when torch's threads start."""
+    program = (
+        "import numpy, sys, torch\n"
+        "from imagerag_assets.models.dual_encoder import load_dual_encoder\n"
+        "load = lambda backend: load_dual_encoder(sys.argv[1], None, 'cpu', backend=backend)\n"
+        "pair = [load(backend).encode_texts(['a red mug']) for backend in ('torch', 'torch_bf16')]\n"
+        "print(torch.get_num_threads(), float((pair[0] @ pair[1].T).item()))\n"
+    )
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    environment.pop("OMP_NUM_THREADS", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(clip_folder)], env=environment, capture_output=True, text=True, check=True
+    )
+    threads, alike = done.stdout.split()
+    assert int(threads) == 1
+    assert float(alike) > 0.9999
 
 
 def test_a_commit_is_read_from_an_identity_whatever_the_backend() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import util
 from itertools import pairwise
 from pathlib import Path
 
 import font_roboto
+import pytesseract
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,6 +173,20 @@ def test_an_engine_that_is_not_installed_is_told_and_no_other_steps_in(monkeypat
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ModelError, match="Tesseract is not installed, or not on the PATH"):
         ocr.engine_identity(Ocr(engine="tesseract"), frozenset({"eng"}))
+
+
+def test_the_limit_on_tesseracts_threads_reaches_its_processes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_THREAD_LIMIT", raising=False)
+    program = tmp_path / "tesseract"
+    program.write_text(f'#!/bin/sh\necho "$OMP_THREAD_LIMIT" > {tmp_path}/limit\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(pytesseract.TesseractError):
+        pytesseract.image_to_string(Image.new("RGB", (40, 40)))
+    assert (tmp_path / "limit").read_text() == "1\n"
+    assert "OMP_THREAD_LIMIT" not in os.environ, "torch computes wrongly under it"
 
 
 def test_an_engines_identity_names_its_version_and_options() -> None:

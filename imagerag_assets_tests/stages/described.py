@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from PIL import Image
 
 from imagerag_assets.database.connection import Connection
@@ -30,6 +35,31 @@ def endpoint(url: str, **more: Any) -> dict[str, Any]:
     """The `models` section for a describer at that address that says it is OpenAI's gpt-4o."""
     describer = {"kind": "endpoint", "preset": "openai", "base_url": url, "model": "gpt-4o", **more}
     return {"describer": describer}
+
+
+def settings_file(project: Project, folder: Path, root: Path, models: dict[str, Any] | None = None) -> Path:
+    """A file for a process of its own that works on the collection "shop" of that project."""
+    file = root / "imagerag.yaml"
+    values = {
+        "data_dir": str(root / "data"), "database": {"url": project.settings.database.url},
+        "collections": [{"name": "shop", "source": str(folder)}], "models": models or {},
+    }  # fmt: skip
+    file.write_text(yaml.safe_dump(values))
+    return file
+
+
+def kill_in_the_middle(stage: str, settings: Path, is_enough: threading.Event) -> None:
+    """Run the stage in a process that is killed -9 as soon as the event is set."""
+    program = (
+        "from pathlib import Path; from imagerag_assets.project import open_project; "
+        f"from imagerag_assets.stages import {stage} as stage; "
+        "from imagerag_assets.stages.common import RunOptions; "
+        f"stage.run(open_project(Path({str(settings)!r})), RunOptions())"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "OPENAI_API_KEY": KEY})
+    assert is_enough.wait(60)
+    child.kill()
+    assert child.wait() == -9
 
 
 def read_by_hand(project: Project, text: str = "", texts: Mapping[str, str] | None = None) -> None:

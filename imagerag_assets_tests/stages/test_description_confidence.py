@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, LiteralString
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from imagerag_assets.database.connection import one_row
@@ -31,7 +27,14 @@ from imagerag_assets.stages import (
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.review import doubtful
 from imagerag_assets_tests.models.fault_server import GOOD, FaultServer, Request, Response, answer, fails
-from imagerag_assets_tests.stages.described import KEY, MakeProject, read_by_hand, write_colours
+from imagerag_assets_tests.stages.described import (
+    KEY,
+    MakeProject,
+    kill_in_the_middle,
+    read_by_hand,
+    settings_file,
+    write_colours,
+)
 
 THINGS = ("red mug", "green bicycle", "wooden chair", "black dog", "laptop computer", "glass vase")
 PLACES = ("on a beach at sunset", "in a kitchen", "in a dark forest", "beside a swimming pool")
@@ -257,12 +260,7 @@ def test_a_reached_budget_stops_describing_anew_and_is_told(
 def test_a_killed_run_repeats_no_paid_call(make_project: MakeProject, server: FaultServer, tmp_path: Path) -> None:
     models = {"judge": remote(server, concurrency=2)}
     project = stored(shop(make_project, tmp_path, models=models), {})
-    settings = tmp_path / "imagerag.yaml"
-    values = {
-        "data_dir": str(tmp_path / "data"), "database": {"url": project.settings.database.url},
-        "collections": [{"name": "shop", "source": str(tmp_path / "shop")}], "models": models,
-    }  # fmt: skip
-    settings.write_text(yaml.safe_dump(values))
+    settings = settings_file(project, tmp_path / "shop", tmp_path, models)
     enough = threading.Event()
 
     def plan(number: int, _request: Request) -> Response:
@@ -271,16 +269,7 @@ def test_a_killed_run_repeats_no_paid_call(make_project: MakeProject, server: Fa
         return answer(json.dumps({"wrong": [], "verdict": "supported"}), after_seconds=0.1)
 
     server.plan = plan
-    program = (
-        "from pathlib import Path; from imagerag_assets.project import open_project; "
-        "from imagerag_assets.stages import description_confidence as stage; "
-        "from imagerag_assets.stages.common import RunOptions; "
-        f"stage.run(open_project(Path({str(settings)!r})), RunOptions())"
-    )
-    child = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "OPENAI_API_KEY": KEY})
-    assert enough.wait(60)
-    child.kill()
-    assert child.wait() == -9
+    kill_in_the_middle("description_confidence", settings, enough)
     with project.database.connect() as connection:
         (kept,) = one_row(connection.execute("select count(*) from description_judgements"))
     assert calls(project) == [("description_judgements", "ok", kept)]
@@ -296,12 +285,7 @@ def test_review_lists_what_is_flagged_lowest_first_and_every_text_is_data(
     hostile = "'; drop table vlm_descriptions; -- [bold]%s{0}\x1b[31m"
     project = stored(shop(make_project, tmp_path), {**SWAPPED, 8: hostile})
     description_confidence.run(project, RunOptions())
-    settings = tmp_path / "imagerag.yaml"
-    values = {
-        "data_dir": str(tmp_path / "data"), "database": {"url": project.settings.database.url},
-        "collections": [{"name": "shop", "source": str(tmp_path / "shop")}],
-    }  # fmt: skip
-    settings.write_text(yaml.safe_dump(values))
+    settings = settings_file(project, tmp_path / "shop", tmp_path)
     runner = CliRunner()
     told = json.loads(runner.invoke(app, ["review", "--json", "-s", str(settings)]).stdout)
     assert {one["uri"] for one in told} == {"0003.png", "0008.png", "0017.png"}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from imagerag_assets.database.connection import one_row
@@ -20,7 +19,7 @@ from imagerag_assets.project import Project
 from imagerag_assets.serving.cli import app
 from imagerag_assets.serving.estimate import estimate
 from imagerag_assets.settings import load_settings
-from imagerag_assets.stages import batch_records, vlm_descriptions
+from imagerag_assets.stages import vlm_descriptions
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.description_batches import come_back
 from imagerag_assets.stages.status import status
@@ -36,6 +35,7 @@ from imagerag_assets_tests.stages.described import (
     failures,
     outcomes,
     read_by_hand,
+    settings_file,
     write_colours,
 )
 
@@ -64,7 +64,7 @@ def run(project: Project, run_id: str = "r") -> StageReport:
 
 def waiting(project: Project) -> int:
     with project.database.connect() as connection:
-        return batch_records.count_waiting(connection)
+        return int(one_row(connection.execute("select count(*) from description_batch_items"))[0])
 
 
 def test_what_is_pending_is_handed_in_waits_and_is_collected_at_half_the_price(
@@ -127,23 +127,13 @@ def test_files_are_no_larger_than_the_settings_say(
     assert (run(project).new, run(other).new) == (7, 7)
 
 
-def settings_file(project: Project, folder: Path, server: BatchServer, root: Path) -> Path:
-    file = root / "imagerag.yaml"
-    values = {
-        "data_dir": str(root / "data"), "database": {"url": project.settings.database.url},
-        "collections": [{"name": "shop", "source": str(folder)}], "models": endpoint(server.url, batch=True),
-    }  # fmt: skip
-    file.write_text(yaml.safe_dump(values))
-    return file
-
-
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_nothing_is_lost_and_nothing_is_paid_twice(
     make_project: MakeProject, server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     folder = write_colours(tmp_path / "shop", 5)
     project = ready(make_project, folder, server)
-    settings = settings_file(project, folder, server, tmp_path)
+    settings = settings_file(project, folder, tmp_path, endpoint(server.url, batch=True))
     if "results" in step or "closed" in step:
         run(project)
         server.finish()
@@ -400,7 +390,7 @@ def test_a_person_cancels_a_batch_and_pays_only_what_has_run(
     folder = write_colours(tmp_path / "shop", 3)
     project = ready(make_project, folder, server)
     run(project)
-    settings = settings_file(project, folder, server, tmp_path)
+    settings = settings_file(project, folder, tmp_path, endpoint(server.url, batch=True))
     told = CliRunner().invoke(app, ["batches", "--cancel", server.batches[0].id, "--settings", str(settings)])
     assert told.exit_code == 0, told.output
     with BatchServer().running() as other:
@@ -505,7 +495,7 @@ def test_a_batch_that_the_server_lost_is_told_until_it_is_forgotten_by_hand(
             run(project)
     assert waiting(project) == 3
 
-    settings = str(settings_file(project, tmp_path / "shop", server, tmp_path))
+    settings = str(settings_file(project, tmp_path / "shop", tmp_path, endpoint(server.url, batch=True)))
     (told,) = json.loads(CliRunner().invoke(app, ["batches", "--json", "-s", settings]).output)
     assert (told["at the server"], told["state"], told["images"]) == ("batch_0", "out", "3")
     wrong = CliRunner().invoke(app, ["batches", "--forget", "batch_7", "-s", settings])

@@ -6,9 +6,7 @@ import base64
 import io
 import itertools
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from imagerag_assets.database.connection import one_row
@@ -33,8 +30,10 @@ from imagerag_assets_tests.stages.described import (
     MakeProject,
     endpoint,
     failures,
+    kill_in_the_middle,
     outcomes,
     read_by_hand,
+    settings_file,
     write_colours,
 )
 from imagerag_assets_tests.stages.graph import run_all
@@ -479,13 +478,7 @@ def test_a_killed_run_repeats_no_paid_call(make_project: MakeProject, server: Fa
     concurrency, images = 4, 40
     folder = write_colours(tmp_path / "shop", images)
     project = ready(make_project, folder, server, describer={"concurrency": concurrency})
-    settings = tmp_path / "imagerag.yaml"
-    values = {
-        "data_dir": str(tmp_path / "data"), "database": {"url": project.settings.database.url},
-        "collections": [{"name": "shop", "source": str(folder)}],
-        "models": endpoint(server.url, concurrency=concurrency),
-    }  # fmt: skip
-    settings.write_text(yaml.safe_dump(values))
+    settings = settings_file(project, folder, tmp_path, endpoint(server.url, concurrency=concurrency))
     enough = threading.Event()
 
     def plan(number: int, _request: Request) -> Response:
@@ -494,16 +487,7 @@ def test_a_killed_run_repeats_no_paid_call(make_project: MakeProject, server: Fa
         return answer(after_seconds=0.1)
 
     server.plan = plan
-    program = (
-        "from pathlib import Path; from imagerag_assets.project import open_project; "
-        "from imagerag_assets.stages import vlm_descriptions as stage; "
-        "from imagerag_assets.stages.common import RunOptions; "
-        f"stage.run(open_project(Path({str(settings)!r})), RunOptions())"
-    )
-    child = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "OPENAI_API_KEY": KEY})
-    assert enough.wait(60)
-    child.kill()
-    assert child.wait() == -9
+    kill_in_the_middle("vlm_descriptions", settings, enough)
     with project.database.connect() as connection:
         (kept,) = one_row(connection.execute("select count(*) from vlm_descriptions"))
         # An answer and its row come together.

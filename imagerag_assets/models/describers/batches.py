@@ -229,8 +229,8 @@ class BatchService:
                 async with asyncio.timeout(seconds):
                     return await ask(self._client)
             except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
-                fault = explain(error, self._clean)
-            is_passing = isinstance(final_error(fault, self.where, ""), ItemError) and fault.outcome != "bad_request"
+                fault = explain(error, self._clean, self._settings.setting)
+            is_passing = isinstance(self._final(fault), ItemError) and fault.outcome != "bad_request"
             if once and is_passing and fault.outcome != "rate_limited":
                 raise _LostError(fault.message)
             if not is_passing or tries == _TRIES - 1:
@@ -238,6 +238,9 @@ class BatchService:
             wait = _FIRST_WAIT_SECONDS * 2**tries if fault.wait_seconds is None else fault.wait_seconds
             await asyncio.sleep(min(wait, _LONGEST_WAIT_SECONDS))
         raise self._error(fault, path)
+
+    def _final(self, fault: Fault) -> ImageragError:
+        return final_error(fault, self.where, self._settings.model or "", self._settings.setting)
 
     def _error(self, fault: Fault, path: str) -> ImageragError:
         if fault.outcome == "unknown_model":
@@ -251,7 +254,7 @@ class BatchService:
                 f"models.describer: {self.where} has no Batch API at {path}: {fault.message} "
                 "Set models.describer.batch to false, or correct base_url."
             )
-        error = final_error(fault, self.where, self._settings.model or "")
+        error = self._final(fault)
         if not isinstance(error, ItemError):
             return error
         return ModelError(

@@ -158,7 +158,7 @@ class EndpointDescriber(Generic[A]):
                 repairing = True
                 messages = [*messages, *_repair(answered.text, fault)]
             else:
-                error = final_error(fault, self._where, self._model)
+                error = final_error(fault, self._where, self._model, self._settings.setting)
                 if not isinstance(error, ItemError):
                     # First of all: nobody starts another call while this one is written down.
                     self._ending = self._ending or error
@@ -207,7 +207,7 @@ class EndpointDescriber(Generic[A]):
                 return "", Fault("not_the_protocol", message), Tokens()
             read = read_completion(json.loads(response.content), self._clean)
         except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
-            return "", explain(error, self._clean), Tokens()
+            return "", explain(error, self._clean, self._settings.setting), Tokens()
         self._pace.succeeded(response.headers, read[2].sent or 0)
         return read
 

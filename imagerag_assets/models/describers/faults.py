@@ -47,15 +47,15 @@ def without_key(key: str | None) -> Callable[[str], str]:
     return lambda text: text.replace(key, "***") if key and len(key) >= _SHORTEST_SECRET else text
 
 
-def explain(error: Exception, clean: Callable[[str], str]) -> Fault:
-    """Name what the SDK raised. `clean` takes the key out of a text."""
+def explain(error: Exception, clean: Callable[[str], str], setting: str) -> Fault:
+    """Name what the SDK raised. `clean` takes the key out of a text; `setting` is where the endpoint stands."""
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     if isinstance(error, APIStatusError):
         if error.response.is_redirect:
             # Not followed: the images would go where nobody sent them.
             where = clean(error.response.headers.get("location", "somewhere"))
-            return Fault("not_the_protocol", f"it redirects to {where}: set models.describer.base_url to where it is")
+            return Fault("not_the_protocol", f"it redirects to {where}: set {setting}.base_url to where it is")
         return explain_status(error.status_code, error.body, clean, retry_after(error.response.headers), str(error))
     causes = list(_causes(error))
     names = {type(cause).__name__ for cause in causes}
@@ -83,11 +83,14 @@ def explain_status(
     return Fault(outcome, "" if outcome == "unauthorized" else message, wait)
 
 
-def final_error(fault: Fault, where: str, model: str, setting: str = "models.describer") -> ImageragError:
-    """The error of an image, or of the whole run, that a fault ends in. `where` is the endpoint's address."""
+def final_error(fault: Fault, where: str, model: str, setting: str) -> ImageragError:
+    """The error of an image, or of the whole run, that a fault ends in.
+
+    `where` is the endpoint's address, `setting` where it stands in the settings.
+    """
     outcome, said = fault.outcome, fault.message
     if outcome in _OUR_FAULT:
-        more = " Raise models.describer.max_output_tokens." if outcome == "cut_off" else ""
+        more = f" Raise {setting}.max_output_tokens." if outcome == "cut_off" else ""
         return ItemError("invalid_answer", f"{model} gave no description in two answers: {said}.{more}")
     if outcome == "refused":
         return ItemError("refused", f"{model} refuses to describe this image: {said}")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from imagerag_assets.errors import ImageragError, ItemError, ModelError
 from imagerag_assets.models.calls import Call, Outcome, Tokens
-from imagerag_assets.models.checkpoints import Checkpoint, find_checkpoint, hide_loading_bars
+from imagerag_assets.models.checkpoints import Checkpoint, find_checkpoint, hide_loading_bars, keep_thread_limit
 from imagerag_assets.models.describers import Description, Reply, Subject
 from imagerag_assets.models.describers.picture import shrink
 from imagerag_assets.models.describers.prompt import data_message, instructions, repair_message
@@ -114,6 +114,7 @@ def load_local_describer(settings: Describer, device: str, allow_remote_code: bo
     from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    keep_thread_limit()
     hide_loading_bars()
     found = find_local_model(settings)
     place = str(found.folder or found.model_id)

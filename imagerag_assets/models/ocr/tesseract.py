@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import ChainMap
 from functools import lru_cache
 
 import pytesseract
@@ -20,8 +21,10 @@ _SECONDS = 120
 _SMALLEST = 3
 """Tesseract refuses pictures with a shorter side."""
 
-# Two workers with one thread each are faster than one with two: Tesseract's own threading mostly waits.
-os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+# Two workers with one thread each are faster than one with two: Tesseract's own threading mostly waits. The limit goes
+# to its processes alone: where it reaches torch, some of what is computed in 16 bits comes out wrong (oneDNN hands work
+# to threads that the limit never starts). pytesseract has no argument for it, and takes this name of its module.
+pytesseract.pytesseract.environ = ChainMap(os.environ, {"OMP_THREAD_LIMIT": "1"})
 
 
 @lru_cache(maxsize=8)

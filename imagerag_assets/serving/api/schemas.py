@@ -213,14 +213,6 @@ class UploadOut(_Answered):
     at: datetime | None = Field(description="When it was stored by the API")
 
 
-class ReportOut(BaseModel):
-    """A page of the report folder."""
-
-    name: str
-    written_at: datetime
-    url: str
-
-
 def schema_of(model: type[BaseModel], **max_lengths: int) -> dict[str, Any]:
     """A request's JSON schema for OpenAPI, with the limits of texts that the settings decide."""
     schema = model.model_json_schema()

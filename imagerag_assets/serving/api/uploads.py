@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.locks import lock_until_commit
 from imagerag_assets.images.hashing import content_hash
 from imagerag_assets.images.sources.writing import put_file, refusal
 from imagerag_assets.project import Project
@@ -67,7 +68,7 @@ def store(project: Project, collection: str, data: bytes, key_id: str | None = N
         raise ProblemError(409, "no-uploads", why)
     with project.database.connect() as connection:
         # Two that send the same picture at the same time store it once.
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"upload:{collection}:{content}",))
+        lock_until_commit(connection, f"upload:{collection}:{content}")
         if there := _present(connection, collection, uri, content, contents):
             return _told(connection, there, known_before=True)
         # Stored and not taken up yet: written once more, because somebody may have deleted it meanwhile.
