@@ -41,6 +41,7 @@ from imagerag_assets.errors import SettingsError
 from imagerag_assets.evaluation.benchmarks import never_ingested
 from imagerag_assets.evaluation.metrics import count_unmeasured, metrics_markdown, metrics_plot_png, metrics_table
 from imagerag_assets.evaluation.report import INDEX, write_report
+from imagerag_assets.evaluation.studies.sections import study_sections
 from imagerag_assets.retrieval.search import SEARCH_VERSION
 from imagerag_assets.stages import benchmark_queries as queries_stage
 from imagerag_assets.stages import retrieval_runs as runs_stage
@@ -186,15 +187,16 @@ def dbt_build(dbt: DbtCliResource, database_url: str, *options: str, **more: Any
 
 
 @dg.asset(
-    deps=[dg.AssetKey(_METRICS), dg.AssetKey("eval_curves")],
+    # By name: assets/studies.py reads this file.
+    deps=[dg.AssetKey(key) for key in (_METRICS, "eval_curves", "index_health", "tuning_proposal")],
     group_name=EVALUATION,
     kinds={"python", "html"},
     owners=OWNERS,
-    code_version="2",
+    code_version="3",
     config_schema=NO_CONFIG,
     description=(
-        "One self-contained HTML page about the newest evaluation, one about the candidate's, and an index of all. The "
-        "headline table and plot are here too."
+        "One self-contained HTML page about the newest evaluation, one about the candidate's, and an index of all, "
+        "with the index's health and the proposals of tuning. The headline table and plot are here too."
     ),
 )
 def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
@@ -209,7 +211,7 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
                 )
             folder = opened.settings.data_path / "reports"
             before = set(folder.glob("evaluation-*.html"))
-            page = write_report(connection, folder)
+            page = write_report(connection, folder, study_sections(connection, opened.settings))
             docs = write_dbt_docs(dbt_resource(), dbt_manifest(), folder / "dbt" / "index.html")
             context.log.info(f"eval_report: {page}")
             return dg.MaterializeResult(

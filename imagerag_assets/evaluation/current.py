@@ -6,6 +6,7 @@ from pathlib import Path
 
 from imagerag_assets.evaluation.metrics import newest_evaluations
 from imagerag_assets.evaluation.report import write_report
+from imagerag_assets.evaluation.studies.sections import study_sections
 from imagerag_assets.project import Project
 
 
@@ -18,4 +19,6 @@ def report_what_is_live(project: Project) -> Path | None:
     with project.database.connect() as connection:
         if not newest_evaluations(connection):
             return None
-        return write_report(connection, project.settings.data_path / "reports")
+        return write_report(
+            connection, project.settings.data_path / "reports", study_sections(connection, project.settings)
+        )

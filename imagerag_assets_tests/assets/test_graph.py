@@ -78,7 +78,7 @@ def test_the_edges_are_those_that_the_data_needs() -> None:
     assert upstream("description_embeddings") == {"vlm_descriptions", "description_confidence"}
     assert upstream("deduped_set") == {"raw_images", "clip_embeddings", "ocr_text"}
     assert upstream("pgvector_index") == STAGES - {"pgvector_index"}
-    assert upstream("eval_report") == {"eval_metrics", "eval_curves"}
+    assert upstream("eval_report") == {"eval_metrics", "eval_curves", "index_health", "tuning_proposal"}
     assert "retrieval_runs" in upstream("stg_results")
     assert upstream("candidate_comparison") == {"eval_metrics", "retrieval_runs"}
     assert upstream("live_generation") == {"candidate_comparison"}
@@ -279,7 +279,10 @@ def test_the_metrics_are_on_the_asset_itself_as_a_table_and_as_numbers(runs: Run
     assert table.startswith(runs.second.markdown("eval_metrics", "metrics"))
     report = Path(str(runs.first.metadata["eval_report"]["report"].value))
     assert report.is_file()
-    assert "<html" in report.read_text(encoding="utf-8")
+    page = report.read_text(encoding="utf-8")
+    assert "<html" in page
+    assert re.search(r'<h2 id="section-1">Index health</h2>.*searches use the index</td>.*images</td>', page, re.S)
+    assert re.search(r'<h2 id="section-\d">Proposals for the settings</h2>', page)
     assert (report.parent / "index.html").is_file()
     for metric in ("recall_at_10", "ndcg_at_10", "mrr", "latency_p95_ms"):
         assert runs.first.number("eval_report", f"hybrid_{metric}") >= 0

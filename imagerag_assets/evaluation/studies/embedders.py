@@ -22,6 +22,7 @@ from psycopg.types.json import Jsonb
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.errors import BenchmarkError
+from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.markdown import markdown_table
 from imagerag_assets.evaluation.metrics import milliseconds, read
 from imagerag_assets.evaluation.runs import (
@@ -36,7 +37,7 @@ from imagerag_assets.evaluation.runs import (
 from imagerag_assets.evaluation.significance import Side, compare
 from imagerag_assets.evaluation.studies import store
 from imagerag_assets.evaluation.studies.differences import HEADER, difference, difference_row
-from imagerag_assets.evaluation.studies.store import Study
+from imagerag_assets.evaluation.studies.store import Result, Study
 from imagerag_assets.models.describers.zero_shot import load_vocabulary
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
@@ -272,25 +273,32 @@ def comparison_state(compared: Sequence[Compared], labels: Sequence[Labelled], f
     return fingerprint(version=_VERSION, embedders=states, labels=[one.digest for one in labels], failed=failed)
 
 
+EMBEDDERS_HEADER = ("embedder", "dimension", "parameters", "images/s", "vectors", "MB", "Precision@5 (ceiling)",
+                    "Recall@10", "nDCG@10", "hit@1", "exact search ms", "zero-shot accuracy")  # fmt: skip
+"""Of `embedder_rows`."""
+
+
+def embedder_rows(result: Result) -> list[tuple[str, ...]]:
+    """The guide's table of embedding models, over all benchmarks."""
+    overall = [(one, *(row for row in one["rows"] if row["benchmark"] == ALL)) for one in result["embedders"]]
+    return [(_place(one["name"]), *_facts(one), *_quality(rows), _accuracy(one)) for one, *rows in overall]
+
+
 def comparison_markdown(study: Study) -> str:
-    """The guide's table of embedding models, and by benchmark below it."""
+    """The table of embedders, and by benchmark below it."""
     embedders = study.result["embedders"]
-    overall = [(one, *(row for row in one["rows"] if row["benchmark"] == "all")) for one in embedders]
-    header = ("embedder", "dimension", "parameters", "images/s", "vectors", "MB", "Precision@5 (ceiling)", "Recall@10",
-              "nDCG@10", "hit@1", "exact search ms", "zero-shot accuracy")  # fmt: skip
-    models = [(_place(one["name"]), *_facts(one), *_quality(rows), _accuracy(one)) for one, *rows in overall]
     changes = [(_place(one["name"]), *difference_row(one["difference"])) for one in embedders if one["difference"]]
     benchmarks = [
         (row["benchmark"], _place(one["name"]), row["queries"], *_quality([row]))
         for one in embedders
         for row in one["rows"]
-        if row["benchmark"] != "all"
+        if row["benchmark"] != ALL
     ]
-    parts = [markdown_table(header, models, numbers=11)]
+    parts = [markdown_table(EMBEDDERS_HEADER, embedder_rows(study.result), numbers=11)]
     if changes:
         parts += [f"nDCG@10 against {_place(embedders[0]['name'])}:", markdown_table(("embedder", *HEADER), changes)]
     if benchmarks:
-        columns = ("collection", "embedder", "queries", *header[6:11])
+        columns = ("collection", "embedder", "queries", *EMBEDDERS_HEADER[6:11])
         parts += [markdown_table(columns, sorted(benchmarks), numbers=6)]
     if study.result["failed"]:
         parts.append(markdown_table(("not compared", "why"), list(study.result["failed"].items())))

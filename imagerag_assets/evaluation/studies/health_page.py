@@ -89,13 +89,21 @@ FINDINGS: dict[str, Callable[[Result, Health], Finding]] = {
 """Every question by the name of its check."""
 
 
-def health_markdown(result: Result) -> str:
-    """The sweep, the plans and the filters as tables."""
-    sweep = [
+SWEEP_HEADER = ("leg", "vectors", "ef_search", "recall@10", "p50 ms", "p95 ms")
+"""Of `sweep_rows`."""
+
+
+def sweep_rows(result: Result) -> list[tuple[str, ...]]:
+    """What each ef_search that was tried finds and costs."""
+    return [
         (one["leg"], f"{one['vectors']:,}", f"{point['ef_search']}{' (set)' if point == _configured(one) else ''}",
          f"{point['recall']:.3f}", milliseconds(point["p50_ms"]), milliseconds(point["p95_ms"]))
         for one in result["legs"] for point in one["sweep"]
     ]  # fmt: skip
+
+
+def health_markdown(result: Result) -> str:
+    """The sweep, the plans and the filters as tables."""
     plans = [(one["leg"], "yes" if one["scans"] else "no", one["plan"]) for one in result["legs"]]
     filters = [
         (one["leg"], f"{one['key']}={one['value']}", f"{one['images']:,}", one["searches"], one["short"])
@@ -103,7 +111,7 @@ def health_markdown(result: Result) -> str:
     ]
     return "\n\n".join(
         [
-            markdown_table(("leg", "vectors", "ef_search", "recall@10", "p50 ms", "p95 ms"), sweep, numbers=5),
+            markdown_table(SWEEP_HEADER, sweep_rows(result), numbers=5),
             markdown_table(("leg", "searches use the index", "plan of its scan"), plans),
             markdown_table(("leg", "filter", "images", "searches", "too few"), filters, numbers=3),
         ]

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from imagerag_assets.evaluation.studies import health, health_page
 from imagerag_assets.evaluation.studies.health import index_health
+from imagerag_assets.evaluation.studies.sections import study_sections
 from imagerag_assets.evaluation.studies.store import Result, Study
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
@@ -59,6 +60,17 @@ def test_a_narrow_index_misses_what_is_near_and_a_wider_search_finds_more(found:
     assert recalls[10] + 0.03 < recalls[320] <= 1
     assert recalls[10] < 0.9
     assert all(point["p50_ms"] > 0 for point in clip["sweep"])
+
+
+def test_the_report_shows_what_the_last_look_found(narrow: Project, found: Result) -> None:
+    with narrow.database.connect() as connection:
+        told, sweep = study_sections(connection, narrow.settings)
+    assert (told.title, sweep.title) == ("Index health", "Width of the search")
+    answers = {name: (passed, said) for name, passed, said in told.rows}
+    recall = health_page.recall_finding(found, narrow.settings.health)
+    assert answers["hnsw finds the nearest"] == ("no", recall.told)
+    assert len(answers) == len(health_page.FINDINGS)
+    assert [row[2] for row in sweep.rows[:2]] == ["10 (set)", "20"]
 
 
 def test_each_check_says_what_is_wrong_and_where_to_turn(found: Result) -> None:
