@@ -6,6 +6,8 @@ ROWS = (
     "query",
     "reading",
     "writing",
+    "index",
+    "search",
     "duplicates",
     "no_op",
     "memory",

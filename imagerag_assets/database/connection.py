@@ -40,6 +40,7 @@ PATIENT = 30.0
 """Seconds that a run waits for a connection. Who serves people waits less and says so."""
 Connection = psycopg.Connection[tuple[Any, ...]]
 _TOO_LATE = "The time for this is over (serving.timeout_seconds). Try again, or ask for less."
+_OWN_BUFFERS_MB, _MOST_BUFFERS_MB = 128, 2048
 _PLAIN = re.compile(r"[\w./-]+")
 
 # The pool and the embedded server's library log every failed attempt by themselves; the one message that counts is
@@ -110,8 +111,26 @@ def _started(folder: Path, place: Path) -> PostgresServer:
         if os.geteuid() == 0:
             # Then the server runs as a user of its own, who has to get to where the link leads, too.
             ensure_prefix_permissions(folder)
+    with server._lock:
+        server.ensure_pgdata_inited()
+    _configure_memory(folder)
     server.start()
     return server
+
+
+def _configure_memory(folder: Path) -> None:
+    """Give the server an eighth of the machine's memory for its pages, from its next start on.
+
+    Of Postgres's own 128 MB an index of 100,000 images is ten times the size, and every page that it has not is copied
+    from the system: an exact search of 25,000 vectors took 2 µs a vector longer. What is not used is not taken.
+    """
+    file = folder / "postgresql.auto.conf"
+    if "shared_buffers" in file.read_text(encoding="utf-8"):
+        return
+    megabytes = min(psutil.virtual_memory().total // 8 // 2**20, _MOST_BUFFERS_MB)
+    if megabytes > _OWN_BUFFERS_MB:
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(f"shared_buffers = '{megabytes}MB'\n")
 
 
 def _plain_path(folder: Path) -> Path:

@@ -212,9 +212,9 @@ def _sample(connection: Connection, generation: Generation, collection: str) -> 
     """The first images of the collection in their pseudo-random order, which content alone decides."""
     rows = connection.execute(
         sql.SQL(
-            "select image_id, group_id, description, ocr, embedding from {} "
-            "where collection = %s and embedding is not null order by sample, content limit %s"
-        ).format(generation.table("images")),
+            "select image_id, group_id, description, ocr, embedding from {} join {} using (image_id) "
+            "where collection = %s order by sample, content limit %s"
+        ).format(generation.table("images"), generation.table("descriptions")),
         (collection, _IMAGES),
     ).fetchall()
     place = {row[0]: number for number, row in enumerate(rows)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import QueryError
@@ -25,6 +26,7 @@ _NUMBERS = {"width": "i.width", "height": "i.height"}
 _TEXTS = {"collection": "i.collection", "category": "i.category", "uri": "i.uris[1]"}
 NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 """What Postgres does not take: NUL, and the lone surrogates that stand for bytes that are no UTF-8 in arguments."""
+_WHOLE = re.compile(r"-?\d{1,40}", re.ASCII)
 _LONGEST = 1000
 _MOST = 50
 
@@ -114,7 +116,7 @@ def _one(condition: Condition, number: int, parameters: dict[str, Any]) -> sql.C
 
 def _tag(condition: Condition, value: sql.Composable) -> sql.Composable:
     forms = {
-        "=": "{} = any(i.tags)",
+        "=": "i.tags @> array[{}]::text[]",
         "!=": "{} <> all(i.tags)",
         "~": "exists (select from unnest(i.tags) tag where tag ilike {})",
     }
@@ -135,6 +137,8 @@ def _metadata(condition: Condition, number: int, operator: str, parameters: dict
     if condition.operator == "!=":
         return sql.SQL("(i.metadata ->> {key}) is distinct from {value}").format(key=key, value=value)
     as_text = sql.SQL(f'(i.metadata ->> {{key}}) collate "C" {operator} {{value}}').format(key=key, value=value)
+    if condition.operator == "=":
+        return _equal(condition, number, as_text, parameters)
     if condition.operator == "~" or _is_number(condition.value) is None:
         return as_text
     number_name = f"where_{number}_number"
@@ -143,6 +147,25 @@ def _metadata(condition: Condition, number: int, operator: str, parameters: dict
         "case when jsonb_typeof(i.metadata -> {key}) = 'number' "
         f"then (i.metadata ->> {{key}})::float8 {operator} {{number}} else {{text}} end"
     ).format(key=key, number=sql.Placeholder(number_name), text=as_text)
+
+
+def _equal(condition: Condition, number: int, as_text: sql.Composable, parameters: dict[str, Any]) -> sql.Composable:
+    """What the index on metadata can look up: {key: value} as a text, as a number and as a truth value."""
+    found = _is_number(condition.value)
+    forms: list[Any] = [condition.value]
+    if found is not None:
+        forms += [found, *([int(condition.value)] if _WHOLE.fullmatch(condition.value) else [])]
+    if condition.value in ("true", "false"):
+        forms.append(condition.value == "true")
+    if condition.value.lstrip().startswith(("[", "{")):
+        # As text it may be a whole list or object.
+        return as_text
+    alternatives = []
+    for place, form in enumerate(forms):
+        name = f"where_{number}_{place}"
+        parameters[name] = Jsonb({condition.key: form})
+        alternatives.append(sql.SQL("i.metadata @> {}").format(sql.Placeholder(name)))
+    return sql.SQL("({})").format(sql.SQL(" or ").join(alternatives))
 
 
 def _value(condition: Condition) -> Any:

@@ -1,4 +1,5 @@
--- The tables of one generation. {schema} is filled in as an identifier, the dimensions as integers.
+-- The tables of one generation, without the indexes that are built once they are filled (indexes.sql). {schema} is
+-- filled in as an identifier, the dimensions as integers.
 
 create schema {schema};
 
@@ -20,13 +21,16 @@ create table {schema}.images (
     confidence   real,                      -- of the description, 0 to 1; null when nothing is known of it
     trust        real not null,             -- what the description counts in a search: less than 1 when flagged
     digest       text not null,             -- of everything the row was made from
-    embedding    vector({text_dimension}),  -- of the description; null when it has none
     unique (collection, content)
 );
-create index on {schema}.images (sample);
-create index on {schema}.images (group_id);
-create index on {schema}.images using gin (metadata);
-create index on {schema}.images using gin (tags);
+
+-- Vectors stand apart from the words, and in the row where a page has room for them: read in their thousands, a vector
+-- that has to be fetched from beside the table costs five times as much.
+create table {schema}.descriptions (
+    image_id     bigint primary key references {schema}.images on delete cascade,
+    embedding    vector({text_dimension}) not null
+);
+alter table {schema}.descriptions alter embedding set storage {text_storage};
 
 create table {schema}.tiles (
     image_id     bigint not null references {schema}.images on delete cascade,
@@ -35,15 +39,15 @@ create table {schema}.tiles (
     embedding    vector({image_dimension}) not null,
     primary key (image_id, tile_no)
 );
+alter table {schema}.tiles alter embedding set storage {image_storage};
 
 -- The inverted index of the lexical leg.
 create table {schema}.postings (
     term         text not null,
-    image_id     bigint not null references {schema}.images on delete cascade,
+    image_id     bigint not null,           -- no foreign key: millions of rows would be checked one by one
     frequency    real not null,
-    primary key (term, image_id)
+    terms        integer not null           -- the document's length, as in images
 );
-create index on {schema}.postings (image_id);
 
 -- How many images of a collection have a term: a word is rare or common where it is searched.
 create table {schema}.terms (
@@ -51,4 +55,11 @@ create table {schema}.terms (
     collection   text not null,
     documents    integer not null,
     primary key (term, collection)
+);
+
+-- How large a collection is, for statements that look at few of its images.
+create table {schema}.collections (
+    collection   text primary key,
+    documents    bigint not null,
+    terms        bigint not null
 );

@@ -23,7 +23,7 @@ from imagerag_assets.retrieval.tokens import TOKENS_VERSION
 if TYPE_CHECKING:
     from imagerag_assets.project import Project
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """Of the tables in generation.sql: raise it when they change, and a new generation is built."""
 
 
@@ -32,6 +32,8 @@ _HAS_TABLES = "to_regclass(format('imagerag_generation_%%s.images', generation))
 
 _DEFINING = ("image_model", "text_model", "image_dimension", "text_dimension", "m", "ef_construction")
 """The parameters that make a generation another one."""
+_LONGEST_IN_ROW = 1_900
+"""Dimensions of a vector that leave room for the rest of its row in a page of 8 kB."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,12 @@ class Generation:
         return sql.Identifier(f"imagerag_generation_{self.number}")
 
     def table(self, name: str) -> sql.Identifier:
-        return sql.Identifier(f"imagerag_generation_{self.number}", name)
+        return table(self.number, name)
+
+
+def table(number: int, name: str) -> sql.Identifier:
+    """A table of a generation."""
+    return sql.Identifier(f"imagerag_generation_{number}", name)
 
 
 def generation_fingerprint(parameters: dict[str, Any]) -> str:
@@ -167,31 +174,37 @@ def create(connection: Connection, parameters: dict[str, Any]) -> Generation:
         )
     )
     made = Generation(int(row[0]), generation_fingerprint(parameters), "building", parameters)
-    text = (resources.files("imagerag_assets.retrieval") / "generation.sql").read_text(encoding="utf-8")
     connection.execute(
-        sql.SQL(text).format(
+        sql.SQL(_text("generation.sql")).format(
             schema=made.schema,
             text_dimension=sql.Literal(int(parameters["text_dimension"])),
             image_dimension=sql.Literal(int(parameters["image_dimension"])),
+            text_storage=sql.SQL(_storage(int(parameters["text_dimension"]))),
+            image_storage=sql.SQL(_storage(int(parameters["image_dimension"]))),
         )
     )
     return made
 
 
-def build_vector_indexes(connection: Connection, generation: Generation) -> None:
-    """HNSW over both vector columns, after the first load: building over rows is far faster than inserting."""
+def _text(file: str) -> str:
+    return (resources.files("imagerag_assets.retrieval") / file).read_text(encoding="utf-8")
+
+
+def _storage(dimension: int) -> str:
+    return "plain" if dimension <= _LONGEST_IN_ROW else "external"
+
+
+def build_indexes(connection: Connection, generation: Generation) -> None:
+    """What search needs beside the rows, after the first load: building over rows is far faster than inserting."""
     # 64 MB, the embedded server's default, makes a build of 100,000 rows three times slower.
-    connection.execute("set local maintenance_work_mem = '512MB'")
-    options = sql.SQL("with (m = {}, ef_construction = {})").format(
-        sql.Literal(int(generation.parameters["m"])),
-        sql.Literal(int(generation.parameters["ef_construction"])),
-    )
-    for table in ("tiles", "images"):
-        connection.execute(
-            sql.SQL("create index {} on {} using hnsw (embedding vector_cosine_ops) {}").format(
-                sql.Identifier(f"{table}_hnsw"), generation.table(table), options
-            )
+    connection.execute("set local maintenance_work_mem = '1GB'")
+    connection.execute(
+        sql.SQL(_text("indexes.sql")).format(
+            schema=generation.schema,
+            m=sql.Literal(int(generation.parameters["m"])),
+            ef_construction=sql.Literal(int(generation.parameters["ef_construction"])),
         )
+    )
 
 
 def promote(connection: Connection, generation: Generation) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
@@ -11,12 +11,13 @@ from psycopg import sql
 
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import Counts
-from imagerag_assets.retrieval.generations import Generation
+from imagerag_assets.retrieval.generations import Generation, is_readable
 from imagerag_assets.retrieval.tokens import terms
 from imagerag_assets.retrieval.trust import DESCRIBED_DIGEST
 
 DESCRIPTION_WEIGHT = 0.5
 """What a term of the description counts beside one that stands in the image. Descriptions repeat the obvious."""
+_DOCUMENTS_AT_ONCE = 5_000
 
 
 def _facts(among: LiteralString) -> LiteralString:
@@ -49,13 +50,13 @@ def _facts(among: LiteralString) -> LiteralString:
 _READY = f"""
     select r.collection, r.content, r.group_id, r.uris, c.width, c.height,
            coalesce(concat_ws(E'\\n', v.general, array_to_string(v.key_elements, ', ')), '') as description,
-           coalesce(v.category, '') as category, coalesce(v.tags, '{{}}') as tags, coalesce(o.text, '') as ocr,
+           coalesce(v.category, '') as category, coalesce(v.tags, array[]::text[]) as tags, coalesce(o.text, '') as ocr,
            r.metadata,
            hashtext(r.content) as sample, e.embedding, b.confidence, w.trust, v.content is not null as described,
            md5(concat_ws('|', r.uris::text, r.own::text, r.canonical, c.fingerprint, o.fingerprint, v.fingerprint,
                          v.context, v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
                          %(clip)s::text, w.trust)) as digest
-    from ({_facts("true")}) r
+    from ({{facts}}) r
     join contents c using (content)
     join unnest(%(names)s::text[], %(contexts)s::text[]) as k (collection, context) using (collection)
     left join ocr_text o on o.content = r.content and o.fingerprint = %(ocr)s
@@ -80,13 +81,31 @@ _READY = f"""
         select from description_embeddings x where x.content = r.content and x.context = k.context))
 """  # noqa: S608
 
-_DESIRED = "create temporary table desired on commit drop as " + _READY
+# Only what tells the difference: the words and vectors of images that stay as they are would be copied for nothing.
+_DESIRED = """
+    create temporary table desired on commit drop as
+    select collection, content, digest, sample, confidence, described, embedding is not null as embedded
+    from ({ready}) d
+"""
+
+# In the order of the pseudo-random sample: what stands for the whole is then read from neighbouring pages.
+_FRESH = """
+    create temporary table fresh on commit drop as
+    select nextval(pg_get_serial_sequence({sequence}, 'image_id')) as image_id, d.collection, d.content
+    from (
+        select d.* from desired d
+        where not exists (
+            select from {images} i where i.collection = d.collection and i.content = d.content)
+        order by d.sample, d.collection, d.content) d
+"""
+
+_IS_FRESH = "(collection, content) in (select f.collection, f.content from fresh f)"
 
 # Another describer keeps its descriptions under other contexts, and may take days.
 _POORER = """
-    delete from desired d using {} i
+    delete from desired d using {images} i left join {descriptions} e using (image_id)
     where i.collection = d.collection and i.content = d.content
-      and (i.description <> '' and not d.described or i.embedding is not null and d.embedding is null)
+      and (i.description <> '' and not d.described or e.image_id is not null and not d.embedded)
 """
 
 # Rows of the index (alias i) that go: their image is gone, or a newer row is ready. What is pending stays as it was.
@@ -116,21 +135,30 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
     `parameters` are the stages' current fingerprints: tiles, clip, ocr, descriptions, description_embeddings,
     confidence, and model, names, contexts, trust (the confidence from which on a description is not flagged).
     """
-    connection.execute(_DESIRED, parameters)
     images = generation.table("images")
-    connection.execute(sql.SQL(_POORER).format(images))
+    connection.execute(sql.SQL(_DESIRED).format(ready=_ready()), parameters)
+    connection.execute("analyze desired")
+    connection.execute(sql.SQL(_POORER).format(images=images, descriptions=generation.table("descriptions")))
     moved = _follow(connection, images)
     counts = _count(connection, images)
     if counts.new or counts.updated or counts.removed:
-        _collect_stale_terms(connection, generation)
-        connection.execute(sql.SQL("delete from {} i where " + _GONE).format(images))  # noqa: S608
-        fresh = _insert_images(connection, images)
-        _insert_tiles(connection, generation, parameters)
-        _insert_postings(connection, generation, fresh)
-        _refresh_terms(connection, generation)
+        connection.execute(
+            "create temporary table changes (collection text, term text, documents bigint) on commit drop"
+        )
+        _delete_gone(connection, generation)
+        _choose_fresh(connection, generation)
+        _insert_words(connection, generation, parameters)
+        _insert_images(connection, generation, parameters)
+        _insert_vectors(connection, generation, parameters)
+        _refresh_statistics(connection, generation)
+        connection.execute("drop table changes, fresh, lengths")
     _refresh_confidences(connection, images)
     connection.execute("drop table desired")
     return replace(counts, updated=counts.updated + moved, unchanged=counts.unchanged - moved)
+
+
+def _ready(among: LiteralString = "true") -> sql.Composed:
+    return sql.SQL(_READY).format(facts=sql.SQL(_facts(among)))
 
 
 def counts(connection: Connection, generation: Generation | None, parameters: dict[str, Any]) -> list[Counts]:
@@ -148,7 +176,7 @@ def counts(connection: Connection, generation: Generation | None, parameters: di
             left join {images} i using (collection, content)
             cross join lateral (select coalesce(d.digest <> i.digest, false) as stale) s
             group by r.collection order by r.collection
-        """).format(ready=sql.SQL(_READY), images=images or empty),
+        """).format(ready=_ready(), images=images or empty),
         parameters,
     ).fetchall()
     return [Counts(*row) for row in rows]
@@ -200,6 +228,8 @@ def missing_images(connection: Connection, generation: Generation, live: Generat
 
     They are live ones that it has no row of yet, or no description, unless that failed.
     """
+    # Tables of another version are known only to have the words.
+    found = "exists (select from {} e where e.image_id = i.image_id)" if is_readable(live) else "i.description <> ''"
     query = sql.SQL("""
         select count(*) from {live} i
         where exists (
@@ -208,10 +238,14 @@ def missing_images(connection: Connection, generation: Generation, live: Generat
           and not exists (
             select from {candidate} n
             where n.collection = i.collection and n.content = i.content
-              and (n.embedding is not null or i.embedding is null or exists (
-                select from stage_failures f
+              and (exists (select from {candidate_descriptions} e where e.image_id = n.image_id)
+                or not ({found})
+                or exists (select from stage_failures f
                 where f.stage in ('vlm_descriptions', 'description_embeddings') and starts_with(f.item, n.content))))
-    """).format(live=live.table("images"), candidate=generation.table("images"))
+    """).format(
+        live=live.table("images"), found=sql.SQL(found).format(live.table("descriptions")),
+        candidate=generation.table("images"), candidate_descriptions=generation.table("descriptions"),
+    )  # fmt: skip
     return int(one_row(connection.execute(query))[0])
 
 
@@ -261,31 +295,94 @@ def _follow(connection: Connection, images: sql.Identifier) -> int:
     return moved
 
 
-def _collect_stale_terms(connection: Connection, generation: Generation) -> None:
-    """Terms of the documents that are about to go: their document counts have to be taken again."""
+def _delete_gone(connection: Connection, generation: Generation) -> None:
+    """Delete what goes, and note of how many documents each of its terms loses."""
+    names = {name: generation.table(name) for name in ("images", "postings")}
     connection.execute(
         sql.SQL(
-            "create temporary table touched on commit drop as "  # noqa: S608
-            "select distinct i.collection, p.term from {postings} p join {images} i using (image_id) where " + _GONE
-        ).format(postings=generation.table("postings"), images=generation.table("images"))
+            "create temporary table gone on commit drop as "  # noqa: S608
+            "select image_id, collection from {images} i where " + _GONE
+        ).format(**names)
+    )
+    connection.execute(
+        sql.SQL(
+            "with words as (delete from {postings} p using gone g where p.image_id = g.image_id "
+            "returning g.collection, p.term) "
+            "insert into changes select collection, term, -count(*) from words group by 1, 2"
+        ).format(**names)
+    )
+    connection.execute(sql.SQL("delete from {images} i using gone g where i.image_id = g.image_id").format(**names))
+    connection.execute("drop table gone")
+
+
+def _choose_fresh(connection: Connection, generation: Generation) -> None:
+    """Give numbers to the images that are missing."""
+    images = generation.table("images")
+    sequence = sql.Literal(images.as_string(connection))
+    connection.execute(sql.SQL(_FRESH).format(sequence=sequence, images=images))
+    connection.execute("analyze fresh")
+
+
+def _insert_words(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> None:
+    """The fresh images' postings, some thousand images at a time, and how long their documents are."""
+    connection.execute("create temporary table lengths (image_id bigint, terms integer) on commit drop")
+    texts = sql.SQL(
+        "select f.image_id, d.ocr, d.description, d.trust from ({}) d join fresh f using (collection, content)"
+    )
+    with connection.cursor("fresh_texts") as cursor:
+        cursor.execute(texts.format(_ready(_IS_FRESH)), parameters)
+        while batch := cursor.fetchmany(_DOCUMENTS_AT_ONCE):
+            documents = [(image_id, *_document(*words)) for image_id, *words in batch]
+            lengths = [(image_id, length) for image_id, length, _ in documents]
+            postings = [
+                (word, image_id, frequency, length)
+                for image_id, length, words in documents
+                for word, frequency in sorted(words.items())
+            ]
+            _copy(connection, sql.SQL("lengths (image_id, terms)"), ("int8", "int4"), lengths)
+            target = sql.SQL("{} (term, image_id, frequency, terms)").format(generation.table("postings"))
+            _copy(connection, target, ("text", "int8", "float4", "int4"), postings)
+    connection.execute("analyze lengths")
+    connection.execute(
+        sql.SQL(
+            "insert into changes select f.collection, p.term, count(*) "
+            "from {postings} p join fresh f using (image_id) group by 1, 2"
+        ).format(postings=generation.table("postings"))
     )
 
 
-def _insert_images(connection: Connection, images: sql.Identifier) -> list[tuple[int, str, str, float]]:
-    """Insert what is missing; returns (image_id, ocr, description, trust) of each."""
-    return connection.execute(
+def _document(ocr: str, description: str, trust: float) -> tuple[int, dict[str, float]]:
+    """(length, term → frequency) of an image's words."""
+    read, described = terms(ocr), terms(description) if trust else []
+    words: defaultdict[str, float] = defaultdict(float)
+    for found, weight in ((read, 1.0), (described, DESCRIPTION_WEIGHT * trust)):
+        for word in found:
+            words[word] += weight
+    return len(read) + round(DESCRIPTION_WEIGHT * trust * len(described)), words
+
+
+def _copy(
+    connection: Connection, target: sql.Composable, types: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    with connection.cursor().copy(sql.SQL("copy {} from stdin (format binary)").format(target)) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+
+
+def _insert_images(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> None:
+    connection.execute(
         sql.SQL("""
-            insert into {images} (collection, content, group_id, uris, width, height, description, category, tags, ocr,
-                                  metadata, terms, sample, confidence, trust, digest, embedding)
-            select d.collection, d.content, d.group_id, d.uris, d.width, d.height, d.description, d.category, d.tags,
-                   d.ocr, d.metadata, 0, d.sample, d.confidence, d.trust, d.digest, d.embedding
-            from desired d
-            where not exists (
-                select from {images} i where i.collection = d.collection and i.content = d.content)
-            order by d.collection, d.content
-            returning image_id, ocr, description, trust
-        """).format(images=images)
-    ).fetchall()
+            insert into {images} (image_id, collection, content, group_id, uris, width, height, description, category,
+                                  tags, ocr, metadata, terms, sample, confidence, trust, digest)
+            overriding system value
+            select f.image_id, d.collection, d.content, d.group_id, d.uris, d.width, d.height, d.description,
+                   d.category, d.tags, d.ocr, d.metadata, l.terms, d.sample, d.confidence, d.trust, d.digest
+            from ({ready}) d join fresh f using (collection, content) join lengths l using (image_id)
+            order by f.image_id
+        """).format(images=generation.table("images"), ready=_ready(_IS_FRESH)),
+        parameters,
+    )
 
 
 def _refresh_confidences(connection: Connection, images: sql.Identifier) -> None:
@@ -298,68 +395,44 @@ def _refresh_confidences(connection: Connection, images: sql.Identifier) -> None
     )
 
 
-def _insert_tiles(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> None:
+def _insert_vectors(connection: Connection, generation: Generation, parameters: dict[str, Any]) -> None:
     connection.execute(
         sql.SQL("""
             insert into {tiles} (image_id, tile_no, x0, y0, x1, y1, embedding)
-            select i.image_id, t.tile_no, t.x0, t.y0, t.x1, t.y1, e.embedding
-            from {images} i
+            select f.image_id, t.tile_no, t.x0, t.y0, t.x1, t.y1, e.embedding
+            from fresh f
             join clip_embeddings e
-              on e.content = i.content and e.model = %(model)s and e.fingerprint = %(clip)s
+              on e.content = f.content and e.model = %(model)s and e.fingerprint = %(clip)s
             join tiles t on t.content = e.content and t.tile_no = e.tile_no and t.fingerprint = %(tiles)s
-            where not exists (select from {tiles} x where x.image_id = i.image_id)
-            order by i.image_id, t.tile_no
-        """).format(tiles=generation.table("tiles"), images=generation.table("images")),
+            order by f.image_id, t.tile_no
+        """).format(tiles=generation.table("tiles")),
+        parameters,
+    )
+    connection.execute(
+        sql.SQL("""
+            insert into {descriptions} (image_id, embedding)
+            select f.image_id, d.embedding from ({ready}) d join fresh f using (collection, content)
+            where d.embedding is not null
+            order by f.image_id
+        """).format(descriptions=generation.table("descriptions"), ready=_ready(_IS_FRESH)),
         parameters,
     )
 
 
-def _insert_postings(connection: Connection, generation: Generation, fresh: list[tuple[int, str, str, float]]) -> None:
-    lengths: list[tuple[int, int]] = []
-
-    def rows() -> Iterator[tuple[str, int, float]]:
-        for image_id, ocr, description, trust in fresh:
-            read, described = terms(ocr), terms(description) if trust else []
-            lengths.append((len(read) + round(DESCRIPTION_WEIGHT * trust * len(described)), image_id))
-            counts: Counter[str] = Counter()
-            for words, weight in ((read, 1.0), (described, DESCRIPTION_WEIGHT * trust)):
-                for word in words:
-                    counts[word] += weight  # type: ignore[assignment]
-            for term, frequency in sorted(counts.items()):
-                yield term, image_id, float(frequency)
-
-    statement = sql.SQL("copy {} (term, image_id, frequency) from stdin (format binary)").format(
-        generation.table("postings")
-    )
-    with connection.cursor().copy(statement) as copy:
-        copy.set_types(["text", "int8", "float4"])
-        for row in rows():
-            copy.write_row(row)
-    connection.cursor().executemany(
-        sql.SQL("update {} set terms = %s where image_id = %s").format(generation.table("images")), lengths
-    )
+def _refresh_statistics(connection: Connection, generation: Generation) -> None:
+    """Bring the counts of documents, by term and by collection, up to what has changed."""
+    names = {name: generation.table(name) for name in ("terms", "collections", "images")}
     connection.execute(
         sql.SQL(
-            "insert into touched select distinct i.collection, p.term "
-            "from {postings} p join {images} i using (image_id) where image_id = any(%s)"
-        ).format(postings=generation.table("postings"), images=generation.table("images")),
-        ([image_id for _, image_id in lengths],),
-    )
-
-
-def _refresh_terms(connection: Connection, generation: Generation) -> None:
-    """Count again the documents of every term that an inserted or deleted document has."""
-    names = {name: generation.table(name) for name in ("terms", "postings", "images")}
-    connection.execute(
-        sql.SQL(
-            "delete from {terms} t using touched where t.collection = touched.collection and t.term = touched.term"
+            "insert into {terms} as t (collection, term, documents) "
+            "select collection, term, sum(documents) from changes group by 1, 2 having sum(documents) <> 0 "
+            "on conflict (term, collection) do update set documents = t.documents + excluded.documents"
         ).format(**names)
     )
+    connection.execute(sql.SQL("delete from {terms} where documents = 0").format(**names))
+    connection.execute(sql.SQL("delete from {collections}").format(**names))
     connection.execute(
-        sql.SQL(
-            "insert into {terms} (collection, term, documents) "
-            "select i.collection, p.term, count(*) from (select distinct collection, term from touched) d "
-            "join {postings} p using (term) join {images} i using (image_id, collection) group by 1, 2"
-        ).format(**names)
+        sql.SQL("insert into {collections} select collection, count(*), sum(terms) from {images} group by 1").format(
+            **names
+        )
     )
-    connection.execute("drop table touched")

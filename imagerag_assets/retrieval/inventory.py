@@ -10,7 +10,7 @@ from psycopg import sql
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.retrieval.generations import Generation
 
-_TABLES = ("images", "tiles", "postings", "terms")
+_TABLES = ("images", "tiles")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from PIL import Image
@@ -35,12 +35,19 @@ if TYPE_CHECKING:
 
 # Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
 _K1, _B = 1.2, 0.75
-SEARCH_VERSION = 4
+SEARCH_VERSION = 5
 """Raise it when the same index would give other rankings."""
 _BACKGROUND = 500
 """Images that stand for those which no leg found, in a leg's mean over the collection."""
 _EXACT_ROWS = 5_000
 """Up to so many images in the filter an exact scan is faster than an index scan and right by construction."""
+_BACKGROUND_OF_MANY = 100
+_HITS = 50
+"""Images that a leg hands on where many are searched, at least."""
+_SCOPE_SAMPLE = 400
+"""Images by which it is estimated how many pass a filter."""
+_WIDEST_SCAN = 1_000
+"""The largest ef_search that pgvector takes."""
 _MAXIMUM_TERMS = 64
 _WORDS_SHARE = 0.7
 """Of the words in a query of words and picture: what they say is what is to be different (docs/fusion.md)."""
@@ -349,17 +356,24 @@ def search_rows(
     exact: bool = False,
 ) -> list[dict[str, Any]]:
     """The search statement's own rows, of any generation; that the query is of its models is the caller's to know."""
-    settings = project.settings.index
     condition, values = condition_sql(where)
-    exact = exact or _rows_in(connection, generation, collections, where, _EXACT_ROWS) <= _EXACT_ROWS
-    judged = method == "hybrid" and query.clip is not None and query.text is not None and not query.pictured
-    statement = _statement(generation, method, condition, exact=exact, judged=judged)
-    if not exact:
-        connection.execute(sql.SQL("set local hnsw.ef_search = {}").format(sql.Literal(settings.ef_search)))
-        connection.execute("set local hnsw.iterative_scan = strict_order")
+    scope = _scope(connection, generation, collections, condition, values, restricted=bool(where))
+    wanted = offset + limit
+    few = exact or scope.images <= _EXACT_ROWS
+    shape = _Shape(
+        method=method,
+        few=few,
+        inside=scope.inside,
+        restricted=scope.inside or bool(where) or bool(query.without or query.without_group),
+        judged=method == "hybrid" and query.clip is not None and query.text is not None and not query.pictured,
+        candidates=max(project.settings.index.candidates, wanted) if few else max(_HITS, 4 * wanted),
+        depth=max(project.settings.index.ef_search, 4 * wanted),
+        wanted=wanted,
+    )
     parameters = {
         "generation": generation.number,
         "collections": list(collections) or None,
+        "share": scope.share,
         "terms": query.terms,
         "without": query.without,
         "without_group": query.without_group,
@@ -367,9 +381,6 @@ def search_rows(
         "text_vector": query.text,
         "k1": _K1,
         "b": _B,
-        "candidates": max(settings.candidates, offset + limit),
-        "tile_candidates": 4 * max(settings.candidates, offset + limit),
-        "background": _BACKGROUND,
         "limit": limit,
         "offset": offset,
         "longest": _LONGEST_SHOWN,
@@ -377,12 +388,27 @@ def search_rows(
         **fusion.parameters(project.settings.fusion),
         **values,
     }
+    rows = _ask(connection, generation, shape, condition, parameters)
+    if len(rows) < limit and not few:
+        # Many of the nearest are duplicates of each other.
+        shape = replace(shape, depth=_WIDEST_SCAN, candidates=_WIDEST_SCAN)
+        rows = _ask(connection, generation, shape, condition, parameters)
+    return rows
+
+
+def _ask(
+    connection: Connection, generation: Generation, shape: _Shape, where: sql.Composable, parameters: dict[str, Any]
+) -> list[dict[str, Any]]:
+    # One plan for all queries of a shape, and none of it in other processes: both take longer than most searches.
+    connection.execute(
+        "select set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
+        "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true), "
+        "set_config('max_parallel_workers_per_gather', '0', true)",
+        (str(min(shape.nearest, _WIDEST_SCAN)),),
+    )
+    statement = _statement(generation.number, shape, where.as_string(connection))
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement, parameters).fetchall()
-
-
-def _uses(method: Method, leg: Leg) -> bool:
-    return method in (leg, "rrf", "hybrid")
+        return cursor.execute(statement, parameters, prepare=True).fetchall()
 
 
 def _rows_in(
@@ -404,49 +430,133 @@ def _rows_in(
     return int(row[0]) if row else 0
 
 
-_CLIP_EXACT = """
-    select e.image_id from {tiles} e join filtered using (image_id)
-    where %(clip_vector)s::vector is not null
-    group by e.image_id order by min(e.embedding <=> %(clip_vector)s::vector), e.image_id limit %(candidates)s
-"""
-_CLIP_SCAN = """
-    select distinct n.image_id from (
-        select e.image_id from {tiles} e join filtered using (image_id)
-        where %(clip_vector)s::vector is not null
-        order by e.embedding <=> %(clip_vector)s::vector limit %(tile_candidates)s) n
-"""
-_DESCRIPTION = """
-    select i.image_id from filtered i
-    where %(text_vector)s::vector is not null and i.embedding is not null
-    order by i.embedding <=> %(text_vector)s::vector limit %(candidates)s
-"""
-# "+ 0" keeps the planner from the HNSW index, whose order is approximate.
-_DESCRIPTION_EXACT = """
-    select i.image_id from filtered i
-    where %(text_vector)s::vector is not null and i.embedding is not null
-    order by (i.embedding <=> %(text_vector)s::vector) + 0, i.image_id limit %(candidates)s
-"""
+def _uses(method: Method, leg: Leg) -> bool:
+    return method in (leg, "rrf", "hybrid")
 
 
-@lru_cache(maxsize=64)
-def _template() -> str:
-    return (resources.files("imagerag_assets.retrieval") / "search.sql").read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class _Scope:
+    """How many images are searched, about, which share of their collections' that is, and if those are not all."""
+
+    images: float
+    share: float
+    inside: bool
 
 
-def _statement(
-    generation: Generation, method: Method, where: sql.Composable, *, exact: bool, judged: bool
-) -> sql.Composed:
-    names = {name: generation.table(name) for name in ("images", "tiles", "postings", "terms")}
-    folding, final = fusion.score_expressions(method)
-    return sql.SQL(_template()).format(
-        **names,
-        where=where,
-        clip_hits=sql.SQL(_CLIP_EXACT if exact else _CLIP_SCAN).format(**names),
-        description_hits=sql.SQL(_DESCRIPTION_EXACT if exact else _DESCRIPTION),
+def _scope(
+    connection: Connection,
+    generation: Generation,
+    collections: tuple[str, ...],
+    condition: sql.Composable,
+    values: dict[str, Any],
+    *,
+    restricted: bool,
+) -> _Scope:
+    sizes: dict[str, int] = dict(
+        connection.execute(
+            sql.SQL("select collection, documents from {}").format(generation.table("collections"))
+        ).fetchall()
+    )
+    inside = bool(collections) and not sizes.keys() <= set(collections)
+    images = sum(count for name, count in sizes.items() if not collections or name in collections)
+    if images <= _EXACT_ROWS or not restricted:
+        return _Scope(images, 1.0, inside)
+    # The sample is in an order that has nothing to do with what is asked for.
+    row = connection.execute(
+        sql.SQL(
+            "select count(*) filter (where {}) from (select * from {} i where {} order by sample, image_id limit {}) i"
+        ).format(
+            condition, generation.table("images"), _INSIDE if inside else sql.SQL("true"), sql.Literal(_SCOPE_SAMPLE)
+        ),
+        {"collections": list(collections), **values},
+    ).fetchone()
+    share = (row[0] if row else 0) / min(_SCOPE_SAMPLE, images)
+    return _Scope(images * share, share, inside)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a statement's text depends on. `inside`: some collections only; `restricted`: what is near may not pass."""
+
+    method: Method
+    few: bool
+    inside: bool
+    restricted: bool
+    judged: bool
+    candidates: int
+    depth: int
+    wanted: int
+
+    @property
+    def nearest(self) -> int:
+        """How many of the nearest are looked at: where some of them will not pass, more."""
+        return 2 * self.depth if self.restricted else self.depth
+
+
+_LEGS: tuple[Leg, ...] = get_args(Leg)
+_NO_LEG: dict[Leg, str] = {
+    "clip": "clip_hits as (select null::bigint as image_id limit 0)",
+    "description": "description_hits as (select null::bigint as image_id limit 0)",
+    "text": "text_hits as (select null::bigint as image_id limit 0)",
+}
+_NO_TEXT = {
+    "pool_text": "cross join (select null::float8 as score) t",
+    "best_text": "null::float8",
+    "text_mean": "select null::float8 as text",
+}
+_INSIDE = sql.SQL("i.collection = any(%(collections)s::text[])")
+
+
+@lru_cache(maxsize=8)
+def _text(file: str) -> str:
+    return (resources.files("imagerag_assets.retrieval") / file).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=8)
+def _forms(file: str) -> dict[str, str]:
+    """The parts of a file by the names in the comments above them."""
+    _, *parts = re.split(r"^-- ([a-z_]+)\n", _text(file), flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@lru_cache(maxsize=256)
+def _statement(generation: int, shape: _Shape, where: str) -> bytes:
+    """The statement's text, for a generation's tables. It depends on no value but those of `shape`."""
+    names = ("images", "tiles", "descriptions", "postings", "terms", "collections")
+    hybrid = shape.method == "hybrid"
+    values: dict[str, sql.Composable] = {
+        **{name: generations.table(generation, name) for name in names},
+        "where": sql.SQL(where),
+        "inside": _INSIDE if shape.inside else sql.SQL("true"),
+        "candidates": sql.Literal(shape.candidates),
+        "text_candidates": sql.Literal(shape.candidates),
+        "depth": sql.Literal(shape.nearest),
+        "enough": sql.Literal(2 * shape.wanted),
+        # Only evidence asks what the legs say of the rest.
+        "background": sql.Literal((_BACKGROUND if shape.few else _BACKGROUND_OF_MANY) if hybrid else 0),
+        "only_filtered": sql.SQL("join filtered i using (image_id)" if shape.restricted else ""),
+    }
+    forms = _forms("search_few.sql" if shape.few else "search_many.sql")
+    for name in ("materialized", "corpus", "sampled", "pool_text", "best_text", "text_mean"):
+        values[name] = sql.SQL(forms[name]).format(**values)
+    for leg in _LEGS:
+        filtered = f"filtered_{leg}_leg"
+        form = forms[filtered if shape.restricted and filtered in forms else f"{leg}_leg"]
+        values[f"{leg}_leg"] = sql.SQL(form if _uses(shape.method, leg) else _NO_LEG[leg]).format(**values)
+    if not _uses(shape.method, "text"):
+        values |= {name: sql.SQL(form) for name, form in _NO_TEXT.items()}
+    if not hybrid:
+        values["text_mean"] = sql.SQL("select null::float8 as text")
+    folding, final = fusion.score_expressions(shape.method)
+    composed = sql.SQL(_text("search.sql")).format(
+        **values,
         score=sql.SQL(folding),
         final_score=sql.SQL(final),
-        relevance=sql.SQL(fusion.relevance_expression() if judged else "null::float8"),
+        relevance=sql.SQL(fusion.relevance_expression() if shape.judged else "null::float8"),
     )
+    # The driver reads the whole text at each call, so it gets no comments and no indentation.
+    lines = (line.strip() for line in composed.as_string(None).splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("--")).encode()
 
 
 def _result(row: dict[str, Any]) -> Result:

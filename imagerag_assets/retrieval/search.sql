@@ -1,44 +1,33 @@
--- One search over the live generation's tables. The two *_hits placeholders are the exact or the index-scan form of
--- their legs. A leg without a query vector or terms is empty. exp() is kept from underflow, which is an error.
-with filtered as not materialized (
-    select i.* from {images} i
-    where (%(collections)s::text[] is null or i.collection = any(%(collections)s::text[]))
+-- One search over the live generation's tables. What search of few images and of many do differently is in
+-- search_few.sql and search_many.sql. A leg without a query vector or terms is empty. exp() is kept from underflow, which
+-- is an error.
+with filtered as {materialized} (
+    select i.image_id, i.terms, i.sample from {images} i
+    where {inside}
       and i.content <> %(without)s
       and i.group_id <> %(without_group)s
       and {where}
 ),
-corpus as (
-    select count(*)::float8 as documents, greatest(coalesce(avg(i.terms), 0), 1)::float8 as mean_terms from filtered i
+whole as (
+    select coalesce(sum(i.documents), 0)::float8 as documents,
+           greatest(coalesce(sum(i.terms) / sum(i.documents), 0), 1)::float8 as mean_terms
+    from {collections} i where {inside}
 ),
+corpus as ({corpus}),
 -- Inverse document frequency as in Lucene, never negative, within the searched collections. Terms that no document has
 -- still count in `best`: a query of which half is unknown cannot be fully answered.
-query_terms as (
-    select q.term, ln(1 + (n.total - t.documents + 0.5) / (t.documents + 0.5)) as idf
+query_terms as materialized (
+    select q.term, i.documents, ln(1 + (n.documents - i.documents + 0.5) / (i.documents + 0.5)) as idf
     from unnest(%(terms)s::text[]) as q (term)
-    cross join (
-        select count(*)::float8 as total from {images}
-        where %(collections)s::text[] is null or collection = any(%(collections)s::text[])) n
+    cross join whole n
     cross join lateral (
-        select coalesce(sum(t.documents), 0)::float8 as documents from {terms} t
-        where t.term = q.term
-          and (%(collections)s::text[] is null or t.collection = any(%(collections)s::text[]))) t
+        select coalesce(sum(i.documents), 0)::float8 as documents from {terms} i where i.term = q.term and {inside}) i
 ),
 best as (select coalesce(sum(idf), 0) * (%(k1)s + 1) as score from query_terms),
--- Okapi BM25 (Robertson & Zaragoza 2009).
-text_scores as (
-    select p.image_id,
-           sum(q.idf * p.frequency * (%(k1)s + 1)
-               / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * i.terms / c.mean_terms)))::float8 as score
-    from query_terms q
-    join {postings} p using (term)
-    join filtered i using (image_id)
-    cross join corpus c
-    group by p.image_id
-),
-text_hits as (select image_id from text_scores order by score desc, image_id limit %(candidates)s),
-clip_hits as ({clip_hits}),
-description_hits as ({description_hits}),
-sampled as (select image_id from filtered order by sample, image_id limit %(background)s),
+{clip_leg},
+{description_leg},
+{text_leg},
+{sampled},
 pool as (
     select image_id, bool_or(candidate) as candidate
     from (
@@ -52,16 +41,17 @@ pool as (
 scored as (
     select p.image_id, p.candidate, i.group_id, i.collection, i.uris[1] as uri,
            tile.score as clip, tile.tile_no,
-           1 - (i.embedding <=> %(text_vector)s::vector) as description,
+           1 - (d.embedding <=> %(text_vector)s::vector) as description,
            t.score as text, i.trust
     from pool p
     join {images} i using (image_id)
+    left join {descriptions} d using (image_id)
     left join lateral (
         select (1 - (e.embedding <=> %(clip_vector)s::vector))
                * case when e.tile_no = 0 then 1 else %(tile_weight)s::float8 end as score, e.tile_no
         from {tiles} e where e.image_id = p.image_id and %(clip_vector)s::vector is not null
         order by score desc, e.tile_no limit 1) tile on true
-    left join text_scores t using (image_id)
+    {pool_text}
 ),
 -- What the searched collections measured of their legs, each weighed by its size.
 calibration as (
@@ -76,7 +66,7 @@ calibration as (
 ),
 -- The mean of exp(scale * (score - best)) over all filtered images: the candidates' own, and for the rest the sample's.
 best_scores as (
-    select max(clip) as clip, max(description) as description, (select max(score) from text_scores) as text from scored
+    select max(clip) as clip, max(description) as description, {best_text} as text from scored
 ),
 -- greatest() passes over null, and what has no score must not get one.
 weights as (
@@ -98,12 +88,7 @@ vector_means as (
     cross join corpus n
     group by n.documents
 ),
-text_mean as (
-    select (sum(exp(greatest(%(text_scale)s * (t.score - b.text), -700)))
-            + (n.documents - count(*)) * exp(greatest(%(text_scale)s * -b.text, -700))) / n.documents as text
-    from text_scores t cross join best_scores b cross join corpus n
-    group by n.documents, b.text
-),
+text_mean as ({text_mean}),
 weighed as (
     select s.*,
            %(description_knows)s::float8 * s.trust as description_knows, %(text_knows)s::float8 as text_knows,
@@ -128,7 +113,12 @@ ranked as (
         select distinct on (group_id) * from (select *, {score} as folding from weighed) x
         order by group_id, folding desc nulls last, collection, uri) f
 ),
-final as (select r.*, {final_score} as score from ranked r)
+final as (
+    select * from (select r.*, {final_score} as score from ranked r) r
+    where score is not null
+    order by score desc, collection, uri
+    limit %(limit)s offset %(offset)s
+)
 select f.score, i.collection, i.content, i.uris[:%(most_files)s] as uris, i.group_id, i.width, i.height,
        left(i.description, %(longest)s) as description, i.category, i.tags, left(i.ocr, %(longest)s) as ocr, i.confidence,
        box.x0, box.y0, box.x1, box.y1,
@@ -141,6 +131,4 @@ from final f
 join {images} i using (image_id)
 left join leg_calibrations k on k.generation = %(generation)s and k.collection = i.collection
 left join {tiles} box on box.image_id = f.image_id and box.tile_no = f.tile_no
-where f.score is not null
 order by f.score desc, i.collection, i.uris[1]
-limit %(limit)s offset %(offset)s

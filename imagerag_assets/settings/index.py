@@ -28,7 +28,7 @@ class Index(Section):
     ef_construction: int = Field(default=64, ge=4, le=1000)
     ef_search: int = Field(default=100, ge=1, le=1000)
     candidates: int = Field(default=200, ge=10, le=10_000)
-    """How many images each leg hands to the fusion."""
+    """How many images each leg hands to the fusion; where more than 5,000 are searched it is fewer."""
     relevance: float = Field(default=0.9, ge=0.0, le=1.0)
     """Results below it are not good enough: the share of queries without an answer that find nothing this good."""
 

@@ -85,7 +85,7 @@ def _update(project: Project, report: StageReport) -> Generation:
         generations.remember_models(connection, generation, wanted["models"])
         _count(report, index.update(connection, generation, sources))
         if new:
-            generations.build_vector_indexes(connection, generation)
+            generations.build_indexes(connection, generation)
         generations.withdraw_others(connection, generation)
         if generation.status != "live":
             live = generations.find_live(connection)
@@ -177,10 +177,15 @@ def _count(report: StageReport, difference: index.Difference) -> None:
 
 
 def _analyze(project: Project, generation: Generation) -> None:
-    """Fresh statistics: the planner chooses between an exact and an index scan by them."""
+    """Fresh statistics for the planner, and pages known to be visible to all: then an index alone answers."""
     with project.database.connect() as connection:
-        for table in ("images", "tiles", "postings", "terms"):
-            connection.execute(sql.SQL("analyze {}").format(generation.table(table)))
+        connection.commit()
+        connection.autocommit = True
+        try:
+            for table in ("images", "tiles", "descriptions", "postings", "terms", "collections"):
+                connection.execute(sql.SQL("vacuum (analyze) {}").format(generation.table(table)))
+        finally:
+            connection.autocommit = False
 
 
 def _drop_retired(project: Project) -> None:

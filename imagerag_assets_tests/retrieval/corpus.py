@@ -147,13 +147,13 @@ def index_rows(project: Project, number: int | None = None) -> dict[str, list[tu
     with project.database.connect() as connection:
         live = generations.live(connection)
         chosen = live if number is None else generations.Generation(number, "", "", {})
-        names = {name: chosen.table(name) for name in ("images", "tiles", "postings", "terms")}
+        names = {name: chosen.table(name) for name in ("images", "tiles", "descriptions", "postings", "terms")}
         queries = {
-            "images": "select collection, content, group_id, uris, description, ocr, terms, digest, embedding::text "
-            "from {images} order by 1, 2",
+            "images": "select collection, content, group_id, uris, description, ocr, terms, digest, "
+            "embedding::text from {images} left join {descriptions} using (image_id) order by 1, 2",
             "tiles": "select i.collection, i.content, t.tile_no, t.x0, t.x1, t.embedding::text "
             "from {tiles} t join {images} i using (image_id) order by 1, 2, 3",
-            "postings": "select p.term, i.collection, i.content, p.frequency "
+            "postings": "select p.term, i.collection, i.content, p.frequency, p.terms "
             "from {postings} p join {images} i using (image_id) order by 1, 2, 3",
             "terms": "select term, collection, documents from {terms} order by 1, 2",
         }

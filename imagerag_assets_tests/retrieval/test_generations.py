@@ -143,7 +143,7 @@ def test_the_vector_indexes_have_the_parameters_of_the_settings(make_project: Ma
     assert all("m='5'" in row[0] and "ef_construction='33'" in row[0] for row in rows)
 
 
-@pytest.mark.parametrize("module_and_name", [(generations, "build_vector_indexes"), (index, "update")])
+@pytest.mark.parametrize("module_and_name", [(generations, "build_indexes"), (index, "update")])
 def test_a_failure_in_the_middle_leaves_the_old_generation_live_and_nothing_behind(
     shop: Project,
     make_project: MakeProject,
@@ -179,7 +179,7 @@ def test_a_failure_in_the_middle_leaves_the_old_generation_live_and_nothing_behi
 def test_a_failed_update_of_the_live_generation_changes_nothing(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     before = index_rows(shop)
     with monkeypatch.context() as patch:
-        patch.setattr(index, "_refresh_terms", lambda *_arguments: (_ for _ in ()).throw(OSError("disk")))
+        patch.setattr(index, "_refresh_statistics", lambda *_arguments: (_ for _ in ()).throw(OSError("disk")))
         with pytest.raises(OSError, match="disk"):
             build(shop, [Picture("7.png", "part 4007")], removed=["0.png"])
     assert index_rows(shop) == before

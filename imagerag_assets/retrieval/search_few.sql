@@ -1,0 +1,52 @@
+-- The forms of search.sql's parts where few images pass the filters: every one of them is compared.
+
+-- materialized
+materialized
+
+-- corpus
+select count(*)::float8 as documents, (select mean_terms from whole) as mean_terms from filtered
+
+-- text_leg
+-- Okapi BM25 (Robertson & Zaragoza 2009).
+text_scores as materialized (
+    select p.image_id,
+           sum(q.idf * p.frequency * (%(k1)s + 1)
+               / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * p.terms / c.mean_terms)))::float8 as score
+    from query_terms q
+    join {postings} p using (term)
+    cross join corpus c
+    -- Said of p, too: the index on (term, image_id) then walks both lists side by side.
+    where p.term = any(%(terms)s::text[]) and p.image_id = any(array(select image_id from filtered))
+    group by p.image_id
+),
+text_hits as (select image_id from text_scores order by score desc, image_id limit {candidates})
+
+-- clip_leg
+clip_hits as (
+    select e.image_id from {tiles} e
+    where %(clip_vector)s::vector is not null and e.image_id = any(array(select image_id from filtered))
+    group by e.image_id order by min(e.embedding <=> %(clip_vector)s::vector), e.image_id limit {candidates}
+)
+
+-- description_leg
+-- "+ 0" keeps the planner from the HNSW index, whose order is approximate.
+description_hits as (
+    select e.image_id from {descriptions} e
+    where %(text_vector)s::vector is not null and e.image_id = any(array(select image_id from filtered))
+    order by (e.embedding <=> %(text_vector)s::vector) + 0, e.image_id limit {candidates}
+)
+
+-- sampled
+sampled as (select image_id from filtered order by sample, image_id limit {background})
+
+-- pool_text
+left join text_scores t using (image_id)
+
+-- best_text
+(select max(score) from text_scores)
+
+-- text_mean
+select (sum(exp(greatest(%(text_scale)s * (t.score - b.text), -700)))
+        + (n.documents - count(*)) * exp(greatest(%(text_scale)s * -b.text, -700))) / n.documents as text
+from text_scores t cross join best_scores b cross join corpus n
+group by n.documents, b.text
