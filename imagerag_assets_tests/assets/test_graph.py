@@ -78,7 +78,7 @@ def test_the_edges_are_those_that_the_data_needs() -> None:
     assert upstream("description_embeddings") == {"vlm_descriptions", "description_confidence"}
     assert upstream("deduped_set") == {"raw_images", "clip_embeddings", "ocr_text"}
     assert upstream("pgvector_index") == STAGES - {"pgvector_index"}
-    assert upstream("eval_report") == {"eval_metrics", "eval_curves", "index_health", "tuning_proposal"}
+    assert upstream("eval_report") == {"eval_metrics", "eval_curves"}
     assert "retrieval_runs" in upstream("stg_results")
     assert upstream("candidate_comparison") == {"eval_metrics", "retrieval_runs"}
     assert upstream("live_generation") == {"candidate_comparison"}

@@ -59,7 +59,12 @@ def _embedders(result: Result) -> Iterator[Section]:
     failed = [f"{name} was not compared: {why}" for name, why in result["failed"].items()]
     yield Section(
         "Embedders",
-        " ".join(("Each by its own vectors and exact search, without the other legs; the first is live.", *failed)),
+        " ".join(
+            (
+                "Each by its own vectors and exact search, without the other legs; the first is the one that is configured.",
+                *failed,
+            )
+        ),
         embedders.EMBEDDERS_HEADER,
         embedders.embedder_rows(result),
     )
