@@ -56,15 +56,6 @@ def _tuning(result: Result) -> Iterator[Section]:
 
 
 def _embedders(result: Result) -> Iterator[Section]:
+    note = "Each by its own vectors and exact search, without the other legs; the first is the configured one."
     failed = [f"{name} was not compared: {why}" for name, why in result["failed"].items()]
-    yield Section(
-        "Embedders",
-        " ".join(
-            (
-                "Each by its own vectors and exact search, without the other legs; the first is the one that is configured.",
-                *failed,
-            )
-        ),
-        embedders.EMBEDDERS_HEADER,
-        embedders.embedder_rows(result),
-    )
+    yield Section("Embedders", " ".join((note, *failed)), embedders.EMBEDDERS_HEADER, embedders.embedder_rows(result))
