@@ -167,7 +167,7 @@ def _copy_images(connection: Connection, generation: Generation, made: Made, row
     holds = np.stack(list(made.filters.values()))
     statement = sql.SQL(
         "copy {} (image_id, collection, content, group_id, uris, width, height, description, category, tags, ocr, "
-        "metadata, terms, sample, digest) from stdin"
+        "metadata, terms, sample, trust, digest) from stdin"
     ).format(generation.table("images"))
     with connection.cursor().copy(statement) as copy:
         for row in rows:
@@ -175,7 +175,7 @@ def _copy_images(connection: Connection, generation: Generation, made: Made, row
             facts = {name: "yes" for name, one in zip(names, holds[:, row], strict=True) if one}
             copy.write_row((
                 row + 1, COLLECTION, content, content, [f"{row}.jpg"], 640, 480, _LOREM, "thing", ["made"], _LOREM,
-                json.dumps(facts), int(made.lengths[row]), int(sample[row]), content,
+                json.dumps(facts), int(made.lengths[row]), int(sample[row]), 1.0, content,
             ))  # fmt: skip
     connection.execute(
         sql.SQL("select setval(pg_get_serial_sequence({}, 'image_id'), %s)").format(
