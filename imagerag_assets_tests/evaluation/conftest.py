@@ -12,11 +12,12 @@ from imagerag_assets.database.connection import Database
 
 
 @pytest.fixture(scope="module")
-def module_database(server_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+def module_database(server_url: str, migrated: str, request: pytest.FixtureRequest) -> Iterator[Database]:
     """A migrated database for this module alone."""
     name = str(request.node.name).rpartition("/")[2].removesuffix(".py")
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        statement = sql.SQL("create database {} template {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(migrated)))
     opened = Database(server_url.replace("/postgres?", f"/{name}?"))
     yield opened
     opened.close()
