@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 import warnings
@@ -22,6 +23,8 @@ from imagerag_assets.settings import Settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+# As many processes as cores run tests: torch's threads would wait for each other's cores, spinning.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 _numbers = itertools.count()
 _LONG = ("test_sample.py", "assets/test_graph.py", "stages/test_incremental.py", "stages/test_killed.py")
