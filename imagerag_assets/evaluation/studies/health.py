@@ -27,12 +27,12 @@ from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, search_rows
 
 STUDY = "index_health"
-_VERSION = 1
+_VERSION = 2
 _NEAREST = 10
 _VALUES = 6
 """Values of each key that are filtered by, from the most to the least frequent."""
 _ROUNDING = 1e-6
-_TABLES: dict[Leg, str] = {"clip": "tiles", "description": "images"}
+_TABLES: dict[Leg, str] = {"clip": "tiles", "description": "descriptions"}
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,9 @@ def _indexes(connection: Connection, live: Generation) -> Iterator[_Index]:
 def _sample(connection: Connection, one: _Index, count: int) -> list[_Sampled]:
     """Vectors drawn by a hash of their place, each with the distance of the tenth other one; none of one alone."""
     rows = connection.execute(
-        sql.SQL(
-            "select ctid::text, embedding from {} where embedding is not null "
-            "order by hashtextextended(ctid::text, 0) limit %s"
-        ).format(one.table),
+        sql.SQL("select ctid::text, embedding from {} order by hashtextextended(ctid::text, 0) limit %s").format(
+            one.table
+        ),
         (count,),
     ).fetchall()
     found = []
@@ -113,8 +112,7 @@ def _sample(connection: Connection, one: _Index, count: int) -> list[_Sampled]:
         # "+ 0" keeps the planner from the index, whose order is approximate.
         near = connection.execute(
             sql.SQL(
-                "select (embedding <=> %(v)s) + 0 from {} where embedding is not null and ctid <> %(row)s::tid "
-                "order by 1 limit %(n)s"
+                "select (embedding <=> %(v)s) + 0 from {} where ctid <> %(row)s::tid order by 1 limit %(n)s"
             ).format(one.table),
             {"v": vector, "row": place, "n": _NEAREST},
         ).fetchall()
@@ -128,7 +126,7 @@ def _leg(
 ) -> dict[str, Any]:
     settings = project.settings
     widths = sorted({*settings.health.ef_search, settings.index.ef_search})
-    (vectors,) = one_row(connection.execute(sql.SQL("select count(embedding) from {}").format(one.table)))
+    (vectors,) = one_row(connection.execute(sql.SQL("select count(*) from {}").format(one.table)))
     return {
         "leg": one.leg,
         "vectors": vectors,
@@ -248,13 +246,13 @@ def _filters(connection: Connection, live: Generation) -> list[Condition]:
 def _groups(connection: Connection, live: Generation, one: _Index, condition: Condition) -> int:
     """Images that the leg could give under the filter, duplicates as one."""
     where, values = condition_sql((condition,))
-    has_vector = sql.SQL("true" if one.leg == "clip" else "i.embedding is not null")
     return int(
         one_row(
             connection.execute(
-                sql.SQL("select count(distinct i.group_id) from {} i where {} and {}").format(
-                    live.table("images"), has_vector, where
-                ),
+                sql.SQL(
+                    "select count(distinct i.group_id) from {} i "
+                    "where exists (select from {} v where v.image_id = i.image_id) and {}"
+                ).format(live.table("images"), one.table, where),
                 values,
             )
         )[0]
