@@ -281,7 +281,9 @@ def test_the_metrics_are_on_the_asset_itself_as_a_table_and_as_numbers(runs: Run
     assert report.is_file()
     page = report.read_text(encoding="utf-8")
     assert "<html" in page
-    assert re.search(r'<h2 id="section-1">Index health</h2>.*searches use the index</td>.*images</td>', page, re.S)
+    assert re.search(
+        r'<h2 id="section-1">Index health</h2>.*searches use the index</td><td class="words">yes<', page, re.S
+    )
     assert re.search(r'<h2 id="section-\d">Proposals for the settings</h2>', page)
     assert (report.parent / "index.html").is_file()
     for metric in ("recall_at_10", "ndcg_at_10", "mrr", "latency_p95_ms"):
