@@ -22,7 +22,7 @@ from imagerag_assets_tests.stages import graph
 _MIDDLES: dict[str, tuple[Any, str]] = {
     "raw_images": (ingest, "_save_quarantine"),
     "deduped_set": (deduped_set, "_save_comparison"),
-    "pgvector_index": (index, "_refresh_terms"),
+    "pgvector_index": (index, "_refresh_statistics"),
     "retrieval_runs": (runs, "upsert"),
 }
 

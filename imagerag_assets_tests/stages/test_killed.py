@@ -35,11 +35,10 @@ _TABLES = {
     "quarantine": "collection, uri, content, reason",
 }
 _INDEX = {
-    "images": (
-        "i.collection, i.content, i.group_id, i.uris, i.description, i.tags, i.ocr, i.terms, i.digest, i.embedding"
-    ),
+    "images": "i.collection, i.content, i.group_id, i.uris, i.description, i.tags, i.ocr, i.terms, i.digest",
     "tiles": "i.content, t.tile_no, t.x0, t.y0, t.x1, t.y1, t.embedding",
-    "postings": "i.content, p.term, p.frequency",
+    "descriptions": "i.content, d.embedding",
+    "postings": "i.content, p.term, p.frequency, p.terms",
 }
 
 
@@ -54,7 +53,7 @@ def contents_of(project: Project) -> dict[str, list[Any]]:
         }
         live = generations.live(connection)
         images = live.table("images")
-        for alias, table in (("t", "tiles"), ("p", "postings")):
+        for alias, table in (("t", "tiles"), ("d", "descriptions"), ("p", "postings")):
             rows[f"index {table}"] = connection.execute(
                 sql.SQL(
                     "select " + _INDEX[table] + " from {} i join {} " + alias + " using (image_id) order by 1, 2"
@@ -63,9 +62,10 @@ def contents_of(project: Project) -> dict[str, list[Any]]:
         rows["index images"] = connection.execute(
             sql.SQL("select " + _INDEX["images"] + " from {} i order by 1, 2").format(images)
         ).fetchall()
-        rows["index terms"] = connection.execute(
-            sql.SQL("select * from {} order by term").format(live.table("terms"))
-        ).fetchall()
+        for table in ("terms", "collections"):
+            rows[f"index {table}"] = connection.execute(
+                sql.SQL("select * from {} order by 1, 2").format(live.table(table))
+            ).fetchall()
     return {table: [repr(row) for row in found] for table, found in rows.items()}
 
 
