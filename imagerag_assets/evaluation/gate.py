@@ -1,6 +1,8 @@
 """The gate: whether the candidate generation may take the live one's place, by what dbt measured of both.
 
-It decides and changes nothing: promoting is `retrieval.generations`', a person's word is `retrieval.switching`'s.
+By the same rules, whether what is live has fallen since the evaluation before: a prompt, a describer or a weight of the
+fusion changes the live index in place, and nothing stands beside it to be held back. All this decides and changes
+nothing: promoting is `retrieval.generations`', a person's word is `retrieval.switching`'s.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Literal
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.markdown import markdown_table
-from imagerag_assets.evaluation.metrics import Row, changes_of_means, comparability
+from imagerag_assets.evaluation.metrics import Row, changes_of_means, comparability, newest_evaluations
 from imagerag_assets.evaluation.runs import evaluation_fingerprint, newest_evaluation
 from imagerag_assets.evaluation.significance import CONFIDENCE, METRICS, Comparison, Side, compare
 from imagerag_assets.project import Project
@@ -77,6 +79,7 @@ class Compared:
     """
 
     before: int
+    after: int
     findings: tuple[Finding, ...]
     counts: Mapping[tuple[str, str], Row]
 
@@ -141,6 +144,15 @@ def decide(connection: Connection, project: Project) -> Decision | None:
     return Decision(live, candidate, action, reason, compared.findings if compared else ())
 
 
+def compare_with_last_run(connection: Connection, gate: Gate) -> Compared | None:
+    """The newest evaluation of what is live with the one before it; None where either is missing."""
+    newest = newest_evaluations(connection)
+    if len(newest) < 2:
+        return None
+    now, last = (int(one["evaluation"]) for one in newest)
+    return compare_evaluations(connection, gate, last, now)
+
+
 def compare_evaluations(connection: Connection, gate: Gate, before: int, after: int) -> Compared:
     """All benchmarks together, then each: a small collection that collapses must not hide behind a large one."""
     rows = connection.execute(
@@ -154,7 +166,7 @@ def compare_evaluations(connection: Connection, gate: Gate, before: int, after: 
         for method in gate.methods
         for comparison in compare(connection, Side(before, method), Side(after, method), tuple(gate.metrics), benchmark)
     )
-    return Compared(before, findings, changes_of_means(connection, after, before))
+    return Compared(before, after, findings, changes_of_means(connection, after, before))
 
 
 def why_waiting(connection: Connection, project: Project) -> str:
@@ -199,15 +211,24 @@ def comparison_rows(comparisons: Sequence[tuple[str, Comparison]]) -> list[tuple
     ]  # fmt: skip
 
 
-def decision_markdown(decision: Decision) -> str:
-    """The decision and what it stands on, for Dagster's metadata."""
+def findings_markdown(told: str, findings: Sequence[Finding]) -> str:
+    """What is said and what it stands on, for Dagster's metadata."""
     rows = [
         (one.benchmark, *row, f"{one.tolerance:.3f}", "fallen" if one.fallen else "")
-        for one in decision.findings
+        for one in findings
         for row in comparison_rows([(one.method, one.comparison)])
     ]
     table = markdown_table(("benchmark", *HEADER, "may fall by", ""), rows)
-    return f"{decision.reason}\n\n{table}" if rows else decision.reason
+    return f"{told}\n\n{table}" if rows else told
+
+
+def changes(findings: Sequence[Finding]) -> dict[str, float]:
+    """The change of each metric over all benchmarks, by method and metric: what a plot over time wants."""
+    return {
+        f"{one.method}_{one.comparison.metric}_change": float(one.comparison.difference)
+        for one in findings
+        if one.benchmark == ALL
+    }
 
 
 def _judge(project: Project, live: Generation, candidate: Generation, compared: Compared | None) -> tuple[Action, str]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import GenerationError
-from imagerag_assets.evaluation.gate import Decision, decide, decision_markdown
+from imagerag_assets.evaluation.gate import Decision, decide, findings_markdown
 from imagerag_assets.evaluation.runs import evaluation_fingerprint
 from imagerag_assets.models.checkpoints import find_checkpoint
 from imagerag_assets.project import Project, _text_encoder_identity
@@ -139,7 +139,7 @@ def test_a_small_collection_that_collapses_does_not_hide_behind_a_large_one(shop
     assert "on the benchmark small Recall@10 of hybrid fell from 1.000 to 0.600" in decision.reason
     assert "large" not in decision.reason
     assert "together" not in decision.reason
-    table = decision_markdown(decision).splitlines()
+    table = findings_markdown(decision.reason, decision.findings).splitlines()
     assert [line.split("|")[1].strip() for line in table if "| fallen |" in line] == ["small"] * 3
 
 
