@@ -6,7 +6,6 @@ comparison with every row. How the table is told and drawn is `health_page`'s.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,15 +23,15 @@ from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.filters import Condition, condition_sql
 from imagerag_assets.retrieval.generations import Generation
-from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, search_rows
+from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, search_plan, search_rows
 
 STUDY = "index_health"
-_VERSION = 1
+_VERSION = 2
 _NEAREST = 10
 _VALUES = 6
 """Values of each key that are filtered by, from the most to the least frequent."""
 _ROUNDING = 1e-6
-_TABLES: dict[Leg, str] = {"clip": "tiles", "description": "images"}
+_TABLES: dict[Leg, str] = {"clip": "tiles", "description": "descriptions"}
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,9 @@ def _indexes(connection: Connection, live: Generation) -> Iterator[_Index]:
 def _sample(connection: Connection, one: _Index, count: int) -> list[_Sampled]:
     """Vectors drawn by a hash of their place, each with the distance of the tenth other one; none of one alone."""
     rows = connection.execute(
-        sql.SQL(
-            "select ctid::text, embedding from {} where embedding is not null "
-            "order by hashtextextended(ctid::text, 0) limit %s"
-        ).format(one.table),
+        sql.SQL("select ctid::text, embedding from {} order by hashtextextended(ctid::text, 0) limit %s").format(
+            one.table
+        ),
         (count,),
     ).fetchall()
     found = []
@@ -113,8 +111,7 @@ def _sample(connection: Connection, one: _Index, count: int) -> list[_Sampled]:
         # "+ 0" keeps the planner from the index, whose order is approximate.
         near = connection.execute(
             sql.SQL(
-                "select (embedding <=> %(v)s) + 0 from {} where embedding is not null and ctid <> %(row)s::tid "
-                "order by 1 limit %(n)s"
+                "select (embedding <=> %(v)s) + 0 from {} where ctid <> %(row)s::tid order by 1 limit %(n)s"
             ).format(one.table),
             {"v": vector, "row": place, "n": _NEAREST},
         ).fetchall()
@@ -128,7 +125,7 @@ def _leg(
 ) -> dict[str, Any]:
     settings = project.settings
     widths = sorted({*settings.health.ef_search, settings.index.ef_search})
-    (vectors,) = one_row(connection.execute(sql.SQL("select count(embedding) from {}").format(one.table)))
+    (vectors,) = one_row(connection.execute(sql.SQL("select count(*) from {}").format(one.table)))
     return {
         "leg": one.leg,
         "vectors": vectors,
@@ -136,7 +133,7 @@ def _leg(
         "ef_search": settings.index.ef_search,
         "sweep": [_swept(connection, one, sampled, width) for width in widths],
         "scans": _scans(connection, project, live, one, sampled[0]),
-        "plan": _plan(connection, project, one, sampled[0]),
+        "plan": _plan(connection, project, live, one, sampled[0]),
     }
 
 
@@ -184,28 +181,40 @@ def _search(
     where: Sequence[Condition],
 ) -> int:  # fmt: skip
     """How many images the leg's own search gives."""
-    vector = np.asarray(sampled.vector.to_numpy(), dtype=np.float32)
-    query = EncodedQuery(vector if one.leg == "clip" else None, vector if one.leg == "description" else None)
+    query = _query(one, sampled)
     rows = search_rows(
         connection, project, query, live, method=one.leg, collections=(), where=where, limit=_NEAREST
     )  # fmt: skip
     return len(rows)
 
 
-def _plan(connection: Connection, project: Project, one: _Index, sampled: _Sampled) -> str:
-    """What the planner makes of the leg's scan when it is free to choose, from the top down."""
-    statement = sql.SQL(
-        "explain (format json) select 1 from {table} order by {expression} <=> %(v)s::{type} limit %(n)s"
-    ).format(table=one.table, expression=sql.SQL(one.expression), type=sql.SQL(one.type))
+def _query(one: _Index, sampled: _Sampled) -> EncodedQuery:
+    vector = np.asarray(sampled.vector.to_numpy(), dtype=np.float32)
+    return EncodedQuery(vector if one.leg == "clip" else None, vector if one.leg == "description" else None)
+
+
+def _plan(connection: Connection, project: Project, live: Generation, one: _Index, sampled: _Sampled) -> str:
+    """How the leg's own search of the whole index goes through its vectors, from the top down.
+
+    Looking single rows up by their key is not told: that is how candidates are scored, whatever found them.
+    """
     with connection.transaction(force_rollback=True):
-        _widen(connection, project.settings.index.ef_search)
-        (plans,) = one_row(connection.execute(statement, {"v": sampled.vector, "n": project.settings.index.candidates}))
-    node, steps = (plans if isinstance(plans, list) else json.loads(plans))[0]["Plan"], []
-    while node:
-        used = node.get("Index Name") or node.get("Relation Name")
-        steps.append(f"{node['Node Type']} on {used}" if used else node["Node Type"])
-        node = next(iter(node.get("Plans", ())), None)
-    return " ← ".join(steps)
+        plan = search_plan(connection, project, _query(one, sampled), live, method=one.leg, limit=_NEAREST)
+    return "; ".join(dict.fromkeys(_readings(plan, one, ())))
+
+
+_SHOWN = 4
+"""Steps of a plan, from where the vectors are read upwards."""
+
+
+def _readings(node: dict[str, Any], one: _Index, above: tuple[str, ...]) -> Iterator[str]:
+    used = node.get("Index Name") or node.get("Relation Name")
+    path = (*above, f"{node['Node Type']} on {used}" if used else node["Node Type"])
+    if used in (one.name, _TABLES[one.leg]):
+        yield " ← ".join(path[-_SHOWN:])
+    # What a part of the statement has named for itself starts anew.
+    for below in node.get("Plans", ()):
+        yield from _readings(below, one, () if "Subplan Name" in below else path)
 
 
 def _filtered(
@@ -248,13 +257,13 @@ def _filters(connection: Connection, live: Generation) -> list[Condition]:
 def _groups(connection: Connection, live: Generation, one: _Index, condition: Condition) -> int:
     """Images that the leg could give under the filter, duplicates as one."""
     where, values = condition_sql((condition,))
-    has_vector = sql.SQL("true" if one.leg == "clip" else "i.embedding is not null")
     return int(
         one_row(
             connection.execute(
-                sql.SQL("select count(distinct i.group_id) from {} i where {} and {}").format(
-                    live.table("images"), has_vector, where
-                ),
+                sql.SQL(
+                    "select count(distinct i.group_id) from {} i "
+                    "where exists (select from {} v where v.image_id = i.image_id) and {}"
+                ).format(live.table("images"), one.table, where),
                 values,
             )
         )[0]
