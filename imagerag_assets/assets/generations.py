@@ -69,6 +69,7 @@ def live_generation(context: dg.AssetExecutionContext, project: ProjectResource)
         opened = project.open()
         with opened.database.connect() as connection:
             switching.lock(connection)
+            # Not what the comparison or its check decided: a person, or another run, may have been here since.
             decision = gate.decide(connection, opened)
             promoted = decision is not None and decision.action == "promote"
             if decision is not None and promoted:
