@@ -7,6 +7,7 @@ from imagerag_assets.automation.health import STUDY_CHECKS
 from imagerag_assets.database.connection import one_row
 from imagerag_assets.evaluation import gate
 from imagerag_assets.evaluation.benchmarks.findings import findings
+from imagerag_assets.evaluation.report.evaluations import subjects
 from imagerag_assets.images import listing
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.stages.review import by_collection
@@ -205,10 +206,13 @@ def no_worse_than_last_run(project: ProjectResource) -> dg.AssetCheckResult:
     with clear_failure():
         opened = project.open()
         with opened.database.connect() as connection:
-            compared = gate.compare_with_last_run(connection, opened.settings.gate)
-    if compared is None:
-        return dg.AssetCheckResult(passed=True, description="There is no evaluation before the newest to compare with.")
-    gaps = compared.gaps(opened.settings.gate)
+            live = next((one for one in subjects(connection) if not one.is_candidate), None)
+            if live is None or not live.baselines:
+                none = "There is no evaluation before the newest to compare with."
+                return dg.AssetCheckResult(passed=True, description=none)
+            rules = opened.settings.gate
+            compared = gate.compare_evaluations(connection, rules, live.baselines[0].evaluation, live.number)
+    gaps = compared.gaps(rules)
     said = f"Evaluation {compared.after} after evaluation {compared.before}: {compared.falls or 'nothing fell'}. "
     said += compared.basis + (f" Not all is known: {gaps}." if gaps else "")
     return dg.AssetCheckResult(

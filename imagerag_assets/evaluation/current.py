@@ -1,4 +1,4 @@
-"""The report of what is live now: where it is, and written anew when that is another generation than before."""
+"""The report of what is live now, written anew when that is another generation than before."""
 
 from __future__ import annotations
 
@@ -6,19 +6,8 @@ from pathlib import Path
 
 from imagerag_assets.evaluation.metrics import newest_evaluations
 from imagerag_assets.evaluation.report import write_report
-from imagerag_assets.evaluation.report.evaluations import page_name
 from imagerag_assets.evaluation.studies.sections import study_sections
 from imagerag_assets.project import Project
-
-
-def page_of_what_is_live(project: Project) -> Path | None:
-    """The page of the live generation's newest evaluation; None where there is none. A candidate's may be newer."""
-    with project.database.connect() as connection:
-        newest = newest_evaluations(connection)
-    if not newest:
-        return None
-    page = project.settings.data_path / "reports" / page_name(newest[0]["evaluation"])
-    return page if page.is_file() else None
 
 
 def report_what_is_live(project: Project) -> Path | None:

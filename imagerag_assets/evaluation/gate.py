@@ -14,7 +14,7 @@ from typing import Literal
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.markdown import markdown_table
-from imagerag_assets.evaluation.metrics import Row, changes_of_means, comparability, newest_evaluations
+from imagerag_assets.evaluation.metrics import Row, changes_of_means, comparability
 from imagerag_assets.evaluation.runs import evaluation_fingerprint, newest_evaluation
 from imagerag_assets.evaluation.significance import CONFIDENCE, METRICS, Comparison, Side, compare
 from imagerag_assets.project import Project
@@ -144,31 +144,6 @@ def decide(connection: Connection, project: Project) -> Decision | None:
     return Decision(live, candidate, action, reason, compared.findings if compared else ())
 
 
-def compare_with_last_run(connection: Connection, gate: Gate) -> Compared | None:
-    """The newest evaluation of what is live with the one before it; None where either is missing."""
-    newest = newest_evaluations(connection)
-    if len(newest) < 2:
-        return None
-    now, last = (int(one["evaluation"]) for one in newest)
-    return compare_evaluations(connection, gate, last, now)
-
-
-def compare_evaluations(connection: Connection, gate: Gate, before: int, after: int) -> Compared:
-    """All benchmarks together, then each: a small collection that collapses must not hide behind a large one."""
-    rows = connection.execute(
-        "select distinct benchmark from imagerag_eval.query_metrics where evaluation = %s order by benchmark", (after,)
-    ).fetchall()
-    # One alone is the whole.
-    benchmarks = [ALL, *(row[0] for row in rows if len(rows) > 1)]
-    findings = tuple(
-        Finding(method, comparison, gate.metrics[comparison.metric], benchmark)
-        for benchmark in benchmarks
-        for method in gate.methods
-        for comparison in compare(connection, Side(before, method), Side(after, method), tuple(gate.metrics), benchmark)
-    )
-    return Compared(before, after, findings, changes_of_means(connection, after, before))
-
-
 def why_waiting(connection: Connection, project: Project) -> str:
     """What keeps the generation of the settings from being live, for people; empty when nothing does."""
     decision = decide(connection, project)
@@ -259,6 +234,22 @@ def _judge(project: Project, live: Generation, candidate: Generation, compared: 
     if project.settings.gate.wait_for_person:
         return "wait", f"{passed} It waits for a person: {by_hand}, or the job promote_candidate."
     return "promote", f"{passed} It goes live."
+
+
+def compare_evaluations(connection: Connection, gate: Gate, before: int, after: int) -> Compared:
+    """All benchmarks together, then each: a small collection that collapses must not hide behind a large one."""
+    rows = connection.execute(
+        "select distinct benchmark from imagerag_eval.query_metrics where evaluation = %s order by benchmark", (after,)
+    ).fetchall()
+    # One alone is the whole.
+    benchmarks = [ALL, *(row[0] for row in rows if len(rows) > 1)]
+    findings = tuple(
+        Finding(method, comparison, gate.metrics[comparison.metric], benchmark)
+        for benchmark in benchmarks
+        for method in gate.methods
+        for comparison in compare(connection, Side(before, method), Side(after, method), tuple(gate.metrics), benchmark)
+    )
+    return Compared(before, after, findings, changes_of_means(connection, after, before))
 
 
 def _measured(connection: Connection, project: Project, generation: Generation) -> int | None:

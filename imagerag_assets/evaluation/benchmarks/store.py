@@ -50,11 +50,11 @@ def store_benchmark(connection: Connection, name: str, benchmark: Benchmark, pro
                 [(image, name, query_id) for query_id, image in images.items()],
             )
             return False
+        connection.execute("delete from benchmark_queries where benchmark = %s", (name,))
         connection.execute("delete from benchmark_problems where benchmark = %s", (name,))
         if problems:
-            _refuse(connection, name, problems)
+            _write_problems(connection, name, problems)
         else:
-            connection.execute("delete from benchmark_queries where benchmark = %s", (name,))
             _write(connection, name, benchmark, images)
         return True
 
@@ -93,7 +93,8 @@ def refuse_unknown(connection: Connection) -> list[str]:
     refused = {name: list(ones) for name, ones in groupby(unknown, lambda one: one.benchmark)}
     for name, ones in refused.items():
         connection.execute("update benchmarks set digest = digest || ' refused' where benchmark = %s", (name,))
-        _refuse(connection, name, [_of_unknown(ones)])
+        connection.execute("delete from benchmark_queries where benchmark = %s", (name,))
+        _write_problems(connection, name, [_of_unknown(ones)])
     return list(refused)
 
 
@@ -107,9 +108,7 @@ def _of_unknown(unknown: Sequence[StaleJudgement]) -> str:
     )
 
 
-def _refuse(connection: Connection, name: str, problems: Sequence[str]) -> None:
-    """Its problems in place of its queries."""
-    connection.execute("delete from benchmark_queries where benchmark = %s", (name,))
+def _write_problems(connection: Connection, name: str, problems: Sequence[str]) -> None:
     rows = ((name, position, problem) for position, problem in enumerate(problems))
     keys = ("benchmark", "position")
     upsert(connection, "benchmark_problems", (*keys, "message"), keys, rows)
