@@ -258,6 +258,7 @@ def test_a_pattern_that_can_match_nothing_is_refused(tmp_path: Path, pattern: st
     ("gate", "problem"),
     [
         ({"metrics": {"accuracy": 0.1}}, "gate.metrics.accuracy"),
+        ({"metrics": {}}, "gate.metrics: Dictionary should have at least 1 item"),
         ({"metrics": {"recall_at_10": -0.1}}, "greater than or equal to 0"),
         ({"methods": ["magic"]}, "gate.methods.0"),
         ({"methods": []}, "gate.methods"),

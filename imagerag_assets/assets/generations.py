@@ -14,7 +14,6 @@ from imagerag_assets.assets.evaluation import retrieval_runs
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.evaluation import gate
-from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.current import report_what_is_live
 from imagerag_assets.retrieval import generations, switching
 from imagerag_assets.stages import retrieval_runs as runs_stage
@@ -43,17 +42,12 @@ def candidate_comparison(context: dg.AssetExecutionContext, project: ProjectReso
                     data_version=dg.DataVersion(version), metadata={"comparison": "There is no candidate."}
                 )
         context.log.info(f"candidate_comparison: {decision.reason}")
-        changes = {
-            f"{one.method}_{one.comparison.metric}_change": float(one.comparison.difference)
-            for one in decision.findings
-            if one.benchmark == ALL
-        }
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
             metadata={
                 "candidate": decision.candidate.number,
-                "comparison": dg.MetadataValue.md(gate.decision_markdown(decision)),
-                **changes,
+                "comparison": dg.MetadataValue.md(gate.findings_markdown(decision.reason, decision.findings)),
+                **gate.changes(decision.findings),
             },
         )
 
@@ -75,6 +69,7 @@ def live_generation(context: dg.AssetExecutionContext, project: ProjectResource)
         opened = project.open()
         with opened.database.connect() as connection:
             switching.lock(connection)
+            # Not what the comparison or its check decided: a person, or another run, may have been here since.
             decision = gate.decide(connection, opened)
             promoted = decision is not None and decision.action == "promote"
             if decision is not None and promoted:

@@ -7,6 +7,7 @@ from imagerag_assets.automation.health import STUDY_CHECKS
 from imagerag_assets.database.connection import one_row
 from imagerag_assets.evaluation import gate
 from imagerag_assets.evaluation.benchmarks.findings import findings
+from imagerag_assets.evaluation.report.evaluations import subjects
 from imagerag_assets.images import listing
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.stages.review import by_collection
@@ -187,7 +188,41 @@ def candidate_is_no_worse(project: ProjectResource) -> dg.AssetCheckResult:
             "candidate": decision.candidate.number,
             "live": decision.live.number if decision.live else "none",
             STATE: f"generation {decision.candidate.number}: {decision.action}",
-            "comparison": dg.MetadataValue.md(gate.decision_markdown(decision)),
+            "comparison": dg.MetadataValue.md(gate.findings_markdown(decision.reason, decision.findings)),
+        },
+    )
+
+
+@dg.asset_check(
+    asset="eval_metrics",
+    name="no_worse_than_last_run",
+    description=(
+        "No metric of gate.metrics is lower in the newest evaluation of what is live than in the one before it, on the "
+        "same queries, by more than its tolerance: a worse prompt, describer or weight of the fusion is live at once. "
+        "Warns, and never blocks."
+    ),
+)
+def no_worse_than_last_run(project: ProjectResource) -> dg.AssetCheckResult:
+    with clear_failure():
+        opened = project.open()
+        with opened.database.connect() as connection:
+            live = next((one for one in subjects(connection) if not one.is_candidate), None)
+            if live is None or not live.baselines:
+                none = "There is no evaluation before the newest to compare with."
+                return dg.AssetCheckResult(passed=True, description=none)
+            rules = opened.settings.gate
+            compared = gate.compare_evaluations(connection, rules, live.baselines[0].evaluation, live.number)
+    gaps = compared.gaps(rules)
+    said = f"Evaluation {compared.after} after evaluation {compared.before}: {compared.falls or 'nothing fell'}. "
+    said += compared.basis + (f" Not all is known: {gaps}." if gaps else "")
+    return dg.AssetCheckResult(
+        passed=not compared.falls,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=said,
+        metadata={
+            STATE: f"evaluation {compared.after}",
+            "comparison": dg.MetadataValue.md(gate.findings_markdown(said, compared.findings)),
+            **gate.changes(compared.findings),
         },
     )
 
@@ -222,6 +257,7 @@ CHECKS: list[dg.AssetChecksDefinition] = [
     descriptions_are_trusted,
     index_is_complete,
     candidate_is_no_worse,
+    no_worse_than_last_run,
     *(failure_check(stage) for stage in _STAGES),
     *STUDY_CHECKS,
 ]

@@ -1,23 +1,26 @@
 """The gate: whether the candidate generation may take the live one's place, by what dbt measured of both.
 
-It decides and changes nothing: promoting is `retrieval.generations`', a person's word is `retrieval.switching`'s.
+By the same rules, whether what is live has fallen since the evaluation before: a prompt, a describer or a weight of the
+fusion changes the live index in place, and nothing stands beside it to be held back. All this decides and changes
+nothing: promoting is `retrieval.generations`', a person's word is `retrieval.switching`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.markdown import markdown_table
+from imagerag_assets.evaluation.metrics import Row, changes_of_means, comparability
 from imagerag_assets.evaluation.runs import evaluation_fingerprint, newest_evaluation
 from imagerag_assets.evaluation.significance import CONFIDENCE, METRICS, Comparison, Side, compare
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.generations import Generation
-from imagerag_assets.settings import GateMetric
+from imagerag_assets.settings import Gate, GateMetric
 
 METRIC_NAMES: dict[GateMetric, str] = {
     "precision_at_5": "Precision@5",
@@ -56,13 +59,68 @@ class Finding:
         # p is two-sided: half of it is the chance of a fall.
         return is_lower and (self.benchmark == ALL or self.comparison.p / 2 < CHANCE)
 
+    @property
+    def told(self) -> str:
+        """The fall in words: where, of what, by how much, and how sure that is."""
+        one = self.comparison
+        where = "all benchmarks together" if self.benchmark == ALL else f"the benchmark {self.benchmark}"
+        return (
+            f"on {where} {METRIC_NAMES[one.metric]} of {self.method} fell from {one.before:.3f} to {one.after:.3f} by "
+            f"{-one.difference:.3f} ({CONFIDENCE:.0%} interval of the change {one.low:+.3f} to {one.high:+.3f}, "
+            f"p {one.p:.3f}, {one.queries} queries: {one.verdict}), and {self.tolerance:.3f} is allowed"
+        )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What two evaluations say of each other by the settings' metrics and methods.
+
+    `counts` are the rows of `changes_of_means`: how many queries were asked later, and how many of them compare.
+    """
+
+    before: int
+    after: int
+    findings: tuple[Finding, ...]
+    counts: Mapping[tuple[str, str], Row]
+
+    @property
+    def falls(self) -> str:
+        """What fell by more than it may, for people; empty where nothing did."""
+        return "; ".join(one.told for one in self.findings if one.fallen)
+
+    @property
+    def basis(self) -> str:
+        """On how many queries it stands, for people, and which benchmarks are not or only partly among them."""
+        alike, asked = self._queries()
+        partly = comparability(self.counts, self.before)
+        return f"{alike} of {asked} queries compare." + (f" {partly}" if partly else "")
+
+    def gaps(self, gate: Gate) -> str:
+        """What the settings ask for and cannot be said of these two, for people; empty where nothing lacks."""
+        alike, asked = self._queries()
+        if 2 * alike < asked or not alike:
+            return f"only {alike} of {asked} queries were asked of both and judged alike"
+        known = {(one.method, one.comparison.metric) for one in self.findings if one.benchmark == ALL}
+        lacking = [
+            f"{METRIC_NAMES[metric]} of {method}"
+            for method in gate.methods
+            for metric in gate.metrics
+            if (method, metric) not in known
+        ]
+        return f"{', '.join(lacking)} was not measured of every query in both" if lacking else ""
+
+    def _queries(self) -> tuple[int, int]:
+        """(those that compare, those that were asked) of all benchmarks: every method is asked all of them."""
+        rows = [row for (benchmark, _), row in self.counts.items() if benchmark == ALL]
+        return max((row["compared"] for row in rows), default=0), max((row["queries"] for row in rows), default=0)
+
 
 @dataclass(frozen=True)
 class Decision:
     """What the gate says. `promote`: it may go live. `wait`: a person has to say so. `hold`: it is worse.
 
-    `measure`: nothing can be said, because it is not measured as it is now. `reason` is for people. `live` is None
-    where the live generation was dropped.
+    `measure`: too little can be said, because it is not measured as it is now, or not by all that the settings name, or
+    most queries do not compare. `reason` is for people. `live` is None where the live generation was dropped.
     """
 
     live: Generation | None
@@ -80,9 +138,10 @@ def decide(connection: Connection, project: Project) -> Decision | None:
     if live is None:
         return Decision(live, candidate, "promote", f"Generation {candidate.number} goes live: none is.")
     before, after = (_measured(connection, project, one) for one in (live, candidate))
-    findings = _findings(connection, project, before, after) if before and after else ()
-    action, reason = _judge(project, live, candidate, findings)
-    return Decision(live, candidate, action, reason, findings)
+    gate = project.settings.gate
+    compared = compare_evaluations(connection, gate, before, after) if before and after else None
+    action, reason = _judge(project, live, candidate, compared)
+    return Decision(live, candidate, action, reason, compared.findings if compared else ())
 
 
 def why_waiting(connection: Connection, project: Project) -> str:
@@ -127,41 +186,49 @@ def comparison_rows(comparisons: Sequence[tuple[str, Comparison]]) -> list[tuple
     ]  # fmt: skip
 
 
-def decision_markdown(decision: Decision) -> str:
-    """The decision and what it stands on, for Dagster's metadata."""
+def findings_markdown(told: str, findings: Sequence[Finding]) -> str:
+    """What is said and what it stands on, for Dagster's metadata."""
     rows = [
         (one.benchmark, *row, f"{one.tolerance:.3f}", "fallen" if one.fallen else "")
-        for one in decision.findings
+        for one in findings
         for row in comparison_rows([(one.method, one.comparison)])
     ]
     table = markdown_table(("benchmark", *HEADER, "may fall by", ""), rows)
-    return f"{decision.reason}\n\n{table}" if rows else decision.reason
+    return f"{told}\n\n{table}" if rows else told
 
 
-def _judge(
-    project: Project, live: Generation, candidate: Generation, findings: Sequence[Finding]
-) -> tuple[Action, str]:
+def changes(findings: Sequence[Finding]) -> dict[str, float]:
+    """The change of each metric over all benchmarks, by method and metric: what a plot over time wants."""
+    return {
+        f"{one.method}_{one.comparison.metric}_change": float(one.comparison.difference)
+        for one in findings
+        if one.benchmark == ALL
+    }
+
+
+def _judge(project: Project, live: Generation, candidate: Generation, compared: Compared | None) -> tuple[Action, str]:
     name, by_hand = f"Generation {candidate.number}", f"imagerag generations promote {candidate.number}"
     is_lost = bool(generations.lost_models(project, live))
     unsearchable = f"Generation {live.number} cannot be searched any more: its models are not to be had."
-    fallen = [_fall(finding) for finding in findings if finding.fallen]
     if lost := generations.lost_models(project, candidate):
         return "hold", f"{name} is held back, for nobody could search it. {lost}"
-    if fallen:
+    if compared and compared.falls:
         return "hold", (
-            f"{name} is held back, generation {live.number} stays live: {'; '.join(fallen)}. "
-            f"{unsearchable + ' ' if is_lost else ''}Set the models back, change gate.metrics, or promote it by hand: "
-            f"{by_hand}"
+            f"{name} is held back, generation {live.number} stays live: {compared.falls}. "
+            f"{compared.basis} {unsearchable + ' ' if is_lost else ''}Set the models back, change gate.metrics, or "
+            f"promote it by hand: {by_hand}"
         )
-    if not findings and not is_lost:
+    gaps = compared.gaps(project.settings.gate) if compared else "they were not both measured as they are now"
+    if gaps and not is_lost:
         return "measure", (
-            f"{name} has no measured query in common with generation {live.number}, as both are now. Materialize "
-            "retrieval_runs and eval_metrics with a benchmark that has judged queries, or promote it by hand: "
-            f"{by_hand}"
+            f"{name} is not compared with generation {live.number} as gate.metrics and gate.methods want it: {gaps}. "
+            "Materialize retrieval_runs and eval_metrics with a benchmark that has judged queries, or promote it by "
+            f"hand: {by_hand}"
         )
-    passed = f"{name} keeps every metric within its tolerance, compared with generation {live.number}."
-    if not findings:
-        passed = f"{unsearchable} {name} can be."
+    passed = f"{unsearchable} {name} can be."
+    if compared and not gaps:
+        kept = f"{name} keeps every metric within its tolerance, compared with generation {live.number}."
+        passed = f"{kept} {compared.basis}"
     if candidate.held:
         return "wait", f"{passed} {candidate.held} To put it back: {by_hand}"
     if project.settings.gate.wait_for_person:
@@ -169,30 +236,20 @@ def _judge(
     return "promote", f"{passed} It goes live."
 
 
-def _fall(finding: Finding) -> str:
-    one = finding.comparison
-    where = "all benchmarks together" if finding.benchmark == ALL else f"the benchmark {finding.benchmark}"
-    return (
-        f"on {where} {METRIC_NAMES[one.metric]} of {finding.method} fell from {one.before:.3f} to {one.after:.3f} by "
-        f"{-one.difference:.3f} ({CONFIDENCE:.0%} interval of the change {one.low:+.3f} to {one.high:+.3f}, "
-        f"{one.queries} queries), and {finding.tolerance:.3f} is allowed"
-    )
-
-
-def _findings(connection: Connection, project: Project, before: int, after: int) -> tuple[Finding, ...]:
+def compare_evaluations(connection: Connection, gate: Gate, before: int, after: int) -> Compared:
     """All benchmarks together, then each: a small collection that collapses must not hide behind a large one."""
-    gate = project.settings.gate
     rows = connection.execute(
         "select distinct benchmark from imagerag_eval.query_metrics where evaluation = %s order by benchmark", (after,)
     ).fetchall()
     # One alone is the whole.
     benchmarks = [ALL, *(row[0] for row in rows if len(rows) > 1)]
-    return tuple(
+    findings = tuple(
         Finding(method, comparison, gate.metrics[comparison.metric], benchmark)
         for benchmark in benchmarks
         for method in gate.methods
         for comparison in compare(connection, Side(before, method), Side(after, method), tuple(gate.metrics), benchmark)
     )
+    return Compared(before, after, findings, changes_of_means(connection, after, before))
 
 
 def _measured(connection: Connection, project: Project, generation: Generation) -> int | None:

@@ -217,9 +217,9 @@ def promote(connection: Connection, generation: Generation) -> None:
 
 
 def stand_beside(connection: Connection, generation: Generation, *, whole: bool) -> None:
-    """It is what the settings ask for and not live: a candidate once it is whole, until then being built."""
+    """It is what the settings ask for: a candidate once it is whole, until then being built. A live one stays live."""
     connection.execute(
-        "update generations set status = %s, retired_at = null where generation = %s",
+        "update generations set status = %s, retired_at = null where generation = %s and status <> 'live'",
         ("candidate" if whole else "building", generation.number),
     )
 
@@ -255,16 +255,16 @@ def forget_lost(connection: Connection) -> None:
 
 
 def drop_retired(connection: Connection, keep_days: float) -> list[int]:
-    """Drop what was retired more than so many days ago; never the newest that was live: a rollback needs it.
+    """Drop what was retired more than so many days ago; never what a rollback would go back to.
 
-    Their rows stay, for the evaluations that name them. Returns the numbers.
+    Their rows stay, for the evaluations that name them. Returns the numbers. The caller holds the lock of `switching`.
     """
+    kept = find_last_live(connection)
     rows = connection.execute(
-        "select generation, fingerprint, status, parameters, held from generations g "
-        "where status = 'retired' and retired_at < now() - make_interval(secs => %s) and generation is distinct from ("
-        " select generation from generations where status = 'retired' and live_at is not null"
-        " order by retired_at desc, generation desc limit 1) order by generation for update",
-        (keep_days * 86_400,),
+        "select generation, fingerprint, status, parameters, held from generations "
+        "where status = 'retired' and retired_at < now() - make_interval(secs => %s) "
+        "and generation is distinct from %s order by generation",
+        (keep_days * 86_400, kept and kept.number),
     ).fetchall()
     for gone in (Generation(*row) for row in rows):
         connection.execute(sql.SQL("drop schema if exists {} cascade").format(gone.schema))

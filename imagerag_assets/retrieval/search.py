@@ -5,6 +5,7 @@ The statement's shape is search.sql; what the legs' scores are worth is `fusion`
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from PIL import Image
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.errors import ModelError, NoLiveIndexError, QueryError, UnknownImageError
 from imagerag_assets.images.crops import shrink
 from imagerag_assets.methods import Leg, Method
@@ -356,6 +357,63 @@ def search_rows(
     exact: bool = False,
 ) -> list[dict[str, Any]]:
     """The search statement's own rows, of any generation; that the query is of its models is the caller's to know."""
+    shape, condition, parameters = _composed(
+        connection, project, query, generation, method=method, collections=collections, where=where, limit=limit,
+        offset=offset, exact=exact,
+    )  # fmt: skip
+    rows = _ask(connection, generation, shape, condition, parameters)
+    if len(rows) < limit and not shape.few:
+        # Many of the nearest are duplicates of each other.
+        shape = replace(shape, depth=_WIDEST_SCAN, candidates=_WIDEST_SCAN)
+        rows = _ask(connection, generation, shape, condition, parameters)
+    return rows
+
+
+def search_plan(
+    connection: Connection, project: Project, query: EncodedQuery, generation: Generation, *, method: Method, limit: int
+) -> dict[str, Any]:
+    """The plan by which `search_rows` looks in all collections: EXPLAIN's tree of the prepared statement itself.
+
+    With EXPLAIN before the statement Postgres would plan for these values, not once for all as for searches.
+    """
+    shape, condition, parameters = _composed(
+        connection, project, query, generation, method=method, collections=(), where=(), limit=limit, offset=0,
+        exact=False,
+    )  # fmt: skip
+    _set_up(connection, shape)
+    statement = _statement(generation.number, shape, condition.as_string(connection))
+    # By which it is found among what the connection has prepared.
+    mark = f"/* {hashlib.sha256(statement).hexdigest()} */"
+    connection.execute(mark.encode() + statement, parameters, prepare=True)
+    name, count = one_row(
+        connection.execute(
+            "select name, cardinality(parameter_types) from pg_prepared_statements where starts_with(statement, %s)",
+            (mark,),
+        )
+    )
+    # A plan for all values needs none.
+    values = sql.SQL(", ").join([sql.SQL("null")] * count)
+    (plans,) = one_row(
+        connection.execute(sql.SQL("explain (format json) execute {} ({})").format(sql.Identifier(name), values))
+    )
+    found: dict[str, Any] = plans[0]["Plan"]
+    return found
+
+
+def _composed(
+    connection: Connection,
+    project: Project,
+    query: EncodedQuery,
+    generation: Generation,
+    *,
+    method: Method,
+    collections: tuple[str, ...],
+    where: Sequence[Condition],
+    limit: int,
+    offset: int,
+    exact: bool,
+) -> tuple[_Shape, sql.Composable, dict[str, Any]]:
+    """What the statement's text depends on, the filters' part of it, and its values."""
     condition, values = condition_sql(where)
     scope = _scope(connection, generation, collections, condition, values, restricted=bool(where))
     wanted = offset + limit
@@ -388,17 +446,19 @@ def search_rows(
         **fusion.parameters(project.settings.fusion),
         **values,
     }
-    rows = _ask(connection, generation, shape, condition, parameters)
-    if len(rows) < limit and not few:
-        # Many of the nearest are duplicates of each other.
-        shape = replace(shape, depth=_WIDEST_SCAN, candidates=_WIDEST_SCAN)
-        rows = _ask(connection, generation, shape, condition, parameters)
-    return rows
+    return shape, condition, parameters
 
 
 def _ask(
     connection: Connection, generation: Generation, shape: _Shape, where: sql.Composable, parameters: dict[str, Any]
 ) -> list[dict[str, Any]]:
+    _set_up(connection, shape)
+    statement = _statement(generation.number, shape, where.as_string(connection))
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement, parameters, prepare=True).fetchall()
+
+
+def _set_up(connection: Connection, shape: _Shape) -> None:
     # One plan for all queries of a shape, and none of it in other processes: both take longer than most searches.
     connection.execute(
         "select set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
@@ -406,9 +466,6 @@ def _ask(
         "set_config('max_parallel_workers_per_gather', '0', true)",
         (str(min(shape.nearest, _WIDEST_SCAN)),),
     )
-    statement = _statement(generation.number, shape, where.as_string(connection))
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement, parameters, prepare=True).fetchall()
 
 
 def _rows_in(

@@ -67,7 +67,7 @@ def roll_back(connection: Connection) -> Generation:
 
 
 def lock(connection: Connection) -> None:
-    """One switch at a time, in the caller's transaction. Neither searches nor an update of the index are waited for."""
+    """One switch at a time, in the caller's transaction. Neither searches nor an update of rows are waited for."""
     lock_until_commit(connection, "live_generation")
 
 

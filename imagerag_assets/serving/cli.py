@@ -71,11 +71,15 @@ def _is_of_database(error: Exception) -> bool:
 @app.command()
 def demo(settings: SettingsFile = None) -> None:
     """Materialize the whole graph and print the metrics."""
+    from imagerag_assets.evaluation.report.evaluations import subjects
+
     _materialize(settings, [])
     project = _project(settings)
     _print_metrics(project)
-    reports = project.settings.data_path / "reports"
-    out.print(f"\nThe report: {_newest(reports)}", soft_wrap=True)
+    with project.database.connect() as connection:
+        # A candidate's page is newer than that of what is live.
+        live = [one.file_name for one in subjects(connection) if not one.is_candidate]
+    out.print(f"\nThe report: {project.settings.data_path.joinpath('reports', *live)}", soft_wrap=True)
     out.print("The Dagster UI: make dev, then http://127.0.0.1:3000")
     out.print('Search: .venv/bin/imagerag search "red mug on a wooden table" --collection products')
 
@@ -291,11 +295,6 @@ def _numbers(row: dict[str, Any]) -> list[str]:
 
 def _dollars(value: Decimal | None) -> str:
     return "unknown" if value is None else f"{value:.4f}"
-
-
-def _newest(folder: Path) -> Path:
-    pages = sorted(folder.glob("evaluation-*.html"), key=lambda page: page.stat().st_mtime)
-    return pages[-1] if pages else folder
 
 
 if __name__ == "__main__":

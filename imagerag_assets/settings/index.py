@@ -58,7 +58,7 @@ class Gate(Section):
     """What a candidate generation has to keep before it goes live, and what becomes of the one that it replaces."""
 
     metrics: dict[GateMetric, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
-        default={"precision_at_5": 0.01, "recall_at_10": 0.01, "ndcg_at_10": 0.01}
+        default={"precision_at_5": 0.01, "recall_at_10": 0.01, "ndcg_at_10": 0.01}, min_length=1
     )
     """By how much the mean over all judged queries may fall, by metric; and that of each benchmark, beyond chance."""
     methods: tuple[Literal["clip", "description", "text", "rrf", "hybrid"], ...] = Field(
@@ -68,4 +68,4 @@ class Gate(Section):
     wait_for_person: bool = False
     """A candidate that passes waits for `imagerag generations promote` or the job promote_candidate."""
     keep_retired_days: float = Field(default=14.0, ge=0.0)
-    """Retired generations are dropped after so many days, never the newest of them: a rollback needs it."""
+    """Retired generations are dropped after so many days, never the one that a rollback goes back to."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import StageReport, fingerprint
 from imagerag_assets.errors import BenchmarkError
-from imagerag_assets.evaluation.benchmarks import read_benchmark, require_images, store_benchmark
+from imagerag_assets.evaluation.benchmarks import read_benchmark, refuse_unknown, store_benchmark
 from imagerag_assets.images.sources import sample_folder
 from imagerag_assets.project import Project
 from imagerag_assets.settings import SAMPLE_SCHEME, Collection
@@ -19,27 +19,31 @@ STAGE = "benchmark_queries"
 def run(project: Project) -> StageReport:
     """Load every benchmark of the settings, and forget those that they no longer name.
 
-    One whose files are malformed is refused whole and counted as failed; the check says what is wrong with it, and the
-    others are measured. Raises `BenchmarkError` for a folder that does not exist, and for judgements of images which
-    their collection never had. A collection that was never ingested has no image to check against yet: a run may be
-    limited to another one.
+    One whose files are malformed, or that judges images which its collection never had, is refused whole and counted as
+    failed; the check says what is wrong with it, and the others are measured. A collection that was never ingested has
+    no image to check against yet: a run may be limited to another one. All in one transaction: nobody reads what is
+    about to be refused. Raises `BenchmarkError` for a folder that does not exist.
     """
     started = time.monotonic()
     report = StageReport(STAGE)
     settings = project.settings
     folders = {one.name: benchmark_folder(project, one) for one in settings.collections if one.benchmark}
-    with project.database.connect() as connection:
-        for name, folder in folders.items():
-            reading = read_benchmark(folder, project.source_folder(name))
-            changed = store_benchmark(connection, name, reading.benchmark, reading.problems)
-            count = 0 if reading.problems else len(reading.benchmark.queries)
-            report.new += count if changed else 0
-            report.skipped += 0 if changed else count
-            report.failed += 1 if reading.problems else 0
+    readings = {name: read_benchmark(folder, project.source_folder(name)) for name, folder in folders.items()}
+    with project.database.connect() as connection, connection.transaction():
+        changed = {
+            name: store_benchmark(connection, name, reading.benchmark, reading.problems)
+            for name, reading in readings.items()
+        }
         report.removed = connection.execute(
             "delete from benchmarks where not benchmark = any(%s)", (list(folders),)
         ).rowcount
-        require_images(connection)
+        unknown = refuse_unknown(connection)
+    for name, reading in readings.items():
+        refused = bool(reading.problems) or name in unknown
+        count = 0 if refused else len(reading.benchmark.queries)
+        report.new += count if changed[name] else 0
+        report.skipped += 0 if changed[name] else count
+        report.failed += 1 if refused else 0
     report.seconds = time.monotonic() - started
     return report
 

@@ -12,11 +12,13 @@ from imagerag_assets.database import stages
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import StageReport, fingerprint
 from imagerag_assets.errors import ModelError
+from imagerag_assets.evaluation.runs import METRICS_VERSION
 from imagerag_assets.evaluation.studies import embedders, store
 from imagerag_assets.evaluation.studies.embedders import Compared, Labelled
 from imagerag_assets.evaluation.studies.store import Study
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
+from imagerag_assets.retrieval.search import SEARCH_VERSION
 from imagerag_assets.stages import clip_embeddings, tiles
 from imagerag_assets.stages.benchmark_queries import benchmark_folder
 from imagerag_assets.stages.common import RunOptions
@@ -97,6 +99,9 @@ def _compared(connection: Connection, name: str, other: Project) -> Compared:
         images=embedders.images_digest(connection, generations.live(connection)),
         benchmarks=embedders.benchmarks_digest(connection),
         tile_weight=other.settings.fusion.tile_weight,
+        # What was measured before a metric was introduced has no value of it, and would keep none.
+        metrics=METRICS_VERSION,
+        search=SEARCH_VERSION,
     )
     return Compared(name, other, other.dual_encoder_identity(), stage.fingerprint, state)
 

@@ -74,31 +74,52 @@ def needs_measuring(project: Project) -> bool:
 
 
 def _update(project: Project, report: StageReport) -> Generation:
-    """The settings' generation, begun when it is new. The first is live at once, as is one that nothing measures."""
+    """The settings' generation, begun when it is new: its rows, which take long, and then its status."""
     sources = _sources(project)
     with project.database.connect() as connection:
         lock_until_commit(connection, STAGE)
         wanted = _parameters(project, connection, sources)
-        generation = generations.find(connection, generations.generation_fingerprint(wanted))
-        new = generation is None
-        generation = generation or generations.create(connection, wanted)
+        generation = _fill(connection, project, wanted, sources, report)
+        # Meanwhile a person may have promoted it or another one, and what that person decided stays. No row of
+        # `generations` is changed before this, for a promotion would wait for it and this would wait for the promotion.
+        switching.lock(connection)
         generations.remember_models(connection, generation, wanted["models"])
-        _count(report, index.update(connection, generation, sources))
-        if new:
-            generations.build_indexes(connection, generation)
         generations.withdraw_others(connection, generation)
-        if generation.status != "live":
-            live = generations.find_live(connection)
-            report.pending = index.missing_images(connection, generation, live) if live else 0
-            generations.stand_beside(connection, generation, whole=not report.pending)
-            # A live generation of another version's tables can be searched no more: there is nothing to compare with.
-            at_once = live is None or not generations.is_readable(live)
-            if not report.pending and (at_once or not (generation.held or needs_measuring(project))):
-                switching.lock(connection)
-                generations.promote(connection, generation)
-        if not report.pending:
-            calibration.update(connection, project, generation)
+        _settle(connection, project, generation, report)
     return generation
+
+
+def _fill(
+    connection: Connection, project: Project, wanted: dict[str, Any], sources: dict[str, Any], report: StageReport
+) -> Generation:
+    """Bring its rows up to date, in tables that are made when it is new."""
+    found = generations.find(connection, generations.generation_fingerprint(wanted))
+    generation = found or generations.create(connection, wanted)
+    _count(report, index.update(connection, generation, sources))
+    if found is None:
+        generations.build_indexes(connection, generation)
+    if not _missing(connection, generation):
+        calibration.update(connection, project, generation)
+    return generation
+
+
+def _settle(connection: Connection, project: Project, generation: Generation, report: StageReport) -> None:
+    """What it is from now on. The first is live at once, as is one that nothing measures and no person replaced."""
+    live, current = generations.find_live(connection), generations.numbered(connection, generation.number)
+    if current is None or (live is not None and live.number == current.number):
+        return
+    report.pending = _missing(connection, generation)
+    generations.stand_beside(connection, generation, whole=not report.pending)
+    # A live generation of another version's tables can be searched no more: there is nothing to compare with.
+    at_once = live is None or not generations.is_readable(live)
+    if not report.pending and (at_once or not (current.held or needs_measuring(project))):
+        generations.promote(connection, generation)
+
+
+def _missing(connection: Connection, generation: Generation) -> int:
+    """How many images search would lose with it in the live one's place."""
+    live = generations.find_live(connection)
+    return index.missing_images(connection, generation, live) if live and live.number != generation.number else 0
 
 
 def _update_live_of_other_models(project: Project, report: StageReport) -> Generation | None:
@@ -192,6 +213,8 @@ def _drop_retired(project: Project) -> None:
     """Drop generations that have been retired for long, and what was computed by models that no generation has now."""
     with project.database.connect() as connection:
         lock_until_commit(connection, STAGE)
+        # Who promotes one of them meanwhile waits, and is told that it is gone.
+        switching.lock(connection)
         if not generations.drop_retired(connection, project.settings.gate.keep_retired_days):
             return
         rows = connection.execute(

@@ -26,6 +26,7 @@ from imagerag_assets.project import Project, open_project
 from imagerag_assets.retrieval.switching import promote_by_hand
 from imagerag_assets.sample import products
 from imagerag_assets.stages import benchmark_queries, clip_embeddings, pgvector_index, raw_images, retrieval_runs, tiles
+from imagerag_assets.stages import embedder_comparison as stage
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.status import status
 from imagerag_assets_tests.assets.shop import scenes, write_encoder
@@ -100,8 +101,8 @@ def shop(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     lost = root / "shop" / "lost.png"
     products.draw(scenes()[PICTURES], 160).image.save(lost)
     project = shop.project([])
-    for stage in (raw_images, tiles, clip_embeddings, pgvector_index):
-        stage.run(project, RunOptions())
+    for one in (raw_images, tiles, clip_embeddings, pgvector_index):
+        one.run(project, RunOptions())
     benchmark_queries.run(project)
     lost.unlink()
     yield shop
@@ -162,6 +163,18 @@ def test_with_the_same_images_and_models_nothing_is_embedded_or_measured_again(
     assert story["again"].metadata["comparison"] == story["first"].metadata["comparison"]
     with shop.project([]).database.connect() as connection:
         assert connection.execute("select count(*) from evaluations").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("version", ["METRICS_VERSION", "SEARCH_VERSION"])
+def test_with_other_metrics_or_another_search_everything_is_measured_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    project = shop.project([])
+    with project.database.connect() as connection:
+        states = {stage._compared(connection, "bundled", project).state for _ in range(2)}
+        monkeypatch.setattr(stage, version, 99, raising=False)
+        states.add(stage._compared(connection, "bundled", project).state)
+    assert len(states) == 2
 
 
 def test_an_image_that_fails_is_the_comparisons_failure_and_not_the_indexs(story: dict[str, Told], shop: Shop) -> None:

@@ -27,6 +27,7 @@ from imagerag_assets.evaluation.metrics import metrics_table
 from imagerag_assets.project import Project, open_project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.search import Query, Result, search
+from imagerag_assets.serving import cli
 from imagerag_assets.serving.cli import app
 from imagerag_assets.stages import benchmark_queries, retrieval_runs
 from imagerag_assets.stages.common import RunOptions
@@ -105,6 +106,14 @@ class Shop:
         told = CliRunner().invoke(app, ["generations", *arguments, "--settings", str(settings)])
         assert told.exit_code == 0, told.output
         return " ".join(told.output.split())
+
+    def demo(self, settings: Path) -> str:
+        """What `imagerag demo` prints after a run that had nothing to do."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cli, "_materialize", lambda *_: None)
+            told = CliRunner().invoke(app, ["demo", "--settings", str(settings)])
+        assert told.exit_code == 0, told.output
+        return told.output
 
     def decision(self, settings: Path) -> Decision | None:
         project = self.project(settings)
@@ -186,8 +195,9 @@ def story(shop: Shop) -> Story:
     run = shop.run_graph(asks)
     moments["a person is asked"] = Moment(shop.statuses(), {}, shop.decision(asks), run)
     moments["better one waits"] = Moment(
-        shop.statuses(), shop.found(good), shop.decision(good), page=shop.newest_page(), measured=shop.measured()
-    )
+        shop.statuses(), shop.found(good), shop.decision(good), told=shop.demo(good), page=shop.newest_page(),
+        measured=shop.measured(),
+    )  # fmt: skip
     run = shop.run_graph(good)
     moments["better one is live"] = Moment(
         shop.statuses(), shop.found(good), shop.decision(good), run, page=shop.newest_page(), measured=shop.measured()
@@ -221,6 +231,10 @@ def test_a_candidate_stands_beside_the_live_generation_which_search_reads_with_i
     # The settings name the candidate's encoder, and nothing of it is seen.
     assert waits.found == story["first"].found
     assert (waits.page, waits.measured) == ("evaluation-1.html", 1)
+
+
+def test_the_demo_shows_the_report_of_what_is_live_though_the_candidates_is_newer(story: Story) -> None:
+    assert "reports/evaluation-1.html" in story["better one waits"].told
 
 
 def test_a_better_encoder_is_promoted(story: Story) -> None:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagerag_assets.database.connection import Database
+from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks import (
     Judgement,
     Query,
     load_benchmark,
     never_ingested,
-    require_images,
+    refuse_unknown,
     store_benchmark,
 )
 from imagerag_assets.evaluation.benchmarks.store import stale_judgements
@@ -157,7 +157,11 @@ def test_the_name_of_the_mean_is_refused(database: Database) -> None:
         store_benchmark(connection, "all", benchmark({"q1": {"a.jpg": 1}}))
 
 
-def test_judgements_of_images_that_do_not_exist_are_one_clear_error(database: Database) -> None:
+def problems(connection: Connection) -> dict[str, str]:
+    return dict(connection.execute("select benchmark, message from benchmark_problems").fetchall())
+
+
+def test_judgements_of_images_that_do_not_exist_are_one_clear_problem(database: Database) -> None:
     grades = {"a.jpg": 1, "broken.jpg": 1} | {f"gone-{number}.jpg": 1 for number in range(7)}
     with database.connect() as connection:
         add_images(connection, "b", {"a.jpg": "a.jpg"})
@@ -168,11 +172,11 @@ def test_judgements_of_images_that_do_not_exist_are_one_clear_error(database: Da
         )
         store_benchmark(connection, "b", benchmark({"q1": grades}))
         stale = stale_judgements(connection)
-        with pytest.raises(BenchmarkError) as caught:
-            require_images(connection)
+        assert refuse_unknown(connection) == ["b"]
+        message = problems(connection)["b"]
+        assert connection.execute("select from benchmark_queries").fetchall() == []
     assert [one.corpus_id for one in stale if one.state == "quarantined"] == ["broken.jpg"]
     assert len(stale) == 8
-    message = str(caught.value)
     assert message.startswith("7 judgements name images")
     assert "'gone-4.jpg' (query 'q1')" in message
     assert "gone-5.jpg" not in message
@@ -186,22 +190,30 @@ def test_an_image_that_is_gone_is_no_error_but_a_stale_judgement(database: Datab
         store_benchmark(connection, "b", benchmark({"q1": {"a.jpg": 1}}))
         assert stale_judgements(connection) == []
         connection.execute("update raw_images set removed_at = now()")
-        require_images(connection)
+        assert refuse_unknown(connection) == []
         assert [(one.corpus_id, one.state) for one in stale_judgements(connection)] == [("a.jpg", "vanished")]
 
 
-def test_a_collection_that_was_never_ingested_is_not_checked_yet(database: Database) -> None:
+def test_a_collection_that_was_never_ingested_is_not_checked_yet_and_a_refused_one_is_looked_at_again(
+    database: Database,
+) -> None:
+    judged = benchmark({"q1": {"a.jpg": 1}})
     with database.connect() as connection:
         add_images(connection, "here", {"a.jpg": "a.jpg"})
         for name in ("here", "later"):
-            store_benchmark(connection, name, benchmark({"q1": {"a.jpg": 1}}))
+            store_benchmark(connection, name, judged)
         assert never_ingested(connection) == ["later"]
-        assert stale_judgements(connection) == []
-        require_images(connection)
+        assert (refuse_unknown(connection), stale_judgements(connection)) == ([], [])
         add_images(connection, "later", {"b.jpg": "b.jpg"})
         assert never_ingested(connection) == []
-        with pytest.raises(BenchmarkError, match=r"later: 'a.jpg'"):
-            require_images(connection)
+        assert refuse_unknown(connection) == ["later"]
+        assert "'a.jpg'" in problems(connection)["later"]
+
+        # Its files are as they were, and the image has come.
+        add_images(connection, "later", {"a.jpg": "a.jpg"})
+        assert [store_benchmark(connection, name, judged) for name in ("here", "later")] == [False, True]
+        assert refuse_unknown(connection) == []
+        assert problems(connection) == {}
 
 
 def test_an_example_may_lie_in_the_collections_source_and_nowhere_else(tmp_path: Path) -> None:

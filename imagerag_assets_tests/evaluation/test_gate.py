@@ -13,13 +13,14 @@ from typer.testing import CliRunner
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import GenerationError
-from imagerag_assets.evaluation.gate import Decision, decide, decision_markdown
+from imagerag_assets.evaluation.gate import Decision, decide, findings_markdown
 from imagerag_assets.evaluation.runs import evaluation_fingerprint
 from imagerag_assets.models.checkpoints import find_checkpoint
 from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.switching import promote_by_hand, roll_back
 from imagerag_assets.serving.cli import app
+from imagerag_assets.settings import Gate
 from imagerag_assets.stages import pgvector_index
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets.stages.status import status
@@ -39,7 +40,7 @@ _TABLE = """
     create schema if not exists imagerag_eval;
     create table if not exists imagerag_eval.query_metrics (
         evaluation integer, evaluated_at timestamptz, benchmark text, method text, query_id text, judged_as text,
-        precision_at_5 float8, recall_at_10 float8, ndcg_at_10 float8)
+        precision_at_5 float8, recall_at_10 float8, ndcg_at_10 float8, reciprocal_rank float8)
 """
 
 
@@ -112,7 +113,7 @@ def write(
         "rows as (select b.key as benchmark, v.ordinality, v.value::float8 as hit "
         "         from jsonb_each(%s::jsonb) b, jsonb_array_elements_text(b.value) with ordinality v) "
         "insert into imagerag_eval.query_metrics select evaluation, created_at, benchmark, 'hybrid', "
-        "'q' || ordinality, 'alike', hit / 5, hit, hit from made, rows",
+        "'q' || ordinality, 'alike', hit / 5, hit, hit, hit from made, rows",
         (state, generation.number, json.dumps(dict(values))),
     )
 
@@ -138,7 +139,7 @@ def test_a_small_collection_that_collapses_does_not_hide_behind_a_large_one(shop
     assert "on the benchmark small Recall@10 of hybrid fell from 1.000 to 0.600" in decision.reason
     assert "large" not in decision.reason
     assert "together" not in decision.reason
-    table = decision_markdown(decision).splitlines()
+    table = findings_markdown(decision.reason, decision.findings).splitlines()
     assert [line.split("|")[1].strip() for line in table if "| fallen |" in line] == ["small"] * 3
 
 
@@ -156,14 +157,43 @@ def test_together_the_tolerance_alone_decides(shop: Shop) -> None:
     assert "the benchmark large" not in decision.reason
 
 
-def test_queries_that_were_judged_otherwise_are_not_compared(shop: Shop) -> None:
-    shop.measure(HITS, {"large": [0.0] * 60, "small": [1.0] * 10})
+def change(shop: Shop, assignment: str, where: str) -> Decision:
+    """The gate again, after what was measured of the live generation is another."""
     with shop.project.database.connect() as connection:
-        connection.execute(
-            "update imagerag_eval.query_metrics set judged_as = 'then' where evaluation = 1 and benchmark = 'large'"
-        )
-    decision = shop.decide()
-    assert (decision.action, decision.findings[0].comparison.queries) == ("promote", 10)
+        connection.execute(f"update imagerag_eval.query_metrics set {assignment} where evaluation = 1 and {where}")
+    return shop.decide()
+
+
+def test_queries_that_were_judged_otherwise_are_not_compared_and_the_reason_counts_them(shop: Shop) -> None:
+    decision = shop.measure(HITS, {"large": [1.0] * 60, "small": [0.0] * 10})
+    assert decision.action == "hold"
+    assert "70 of 70 queries compare." in decision.reason
+    decision = change(shop, "judged_as = 'then'", "benchmark = 'small'")
+    assert (decision.action, decision.findings[0].comparison.queries) == ("promote", 60)
+    assert "60 of 70 queries compare." in decision.reason
+    assert "small: none of its 10 queries was asked and judged alike" in decision.reason
+
+
+def test_a_candidate_of_which_most_queries_do_not_compare_is_not_promoted(shop: Shop) -> None:
+    shop.measure(HITS, HITS)
+    decision = change(shop, "judged_as = 'then'", "not (benchmark = 'small' and query_id = 'q1')")
+    assert (decision.action, decision.findings[0].comparison.queries) == ("measure", 1)
+    assert "only 1 of 70 queries were asked of both and judged alike" in decision.reason
+
+
+def test_a_candidate_is_not_promoted_while_a_metric_or_a_method_of_the_settings_is_not_measured(shop: Shop) -> None:
+    shop.measure(HITS, HITS)
+    decision = change(shop, "recall_at_10 = null", "query_id = 'q1'")
+    assert decision.action == "measure"
+    assert "Recall@10 of hybrid was not measured of every query in both" in decision.reason
+    assert "nDCG@10" not in decision.reason
+
+    assert change(shop, "recall_at_10 = 1", "query_id = 'q1'").action == "promote"
+    gate = Gate(metrics={"ndcg_at_10": 0.01}, methods=("clip", "hybrid"))
+    settings = shop.project.settings.model_copy(update={"gate": gate})
+    decision = replace(shop, project=Project(settings, beside=shop.project)).decide()
+    assert decision.action == "measure"
+    assert "nDCG@10 of clip was not measured" in decision.reason
 
 
 def test_a_live_generation_whose_model_is_gone_is_told_and_a_worse_candidate_is_still_held(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.errors import GenerationError
 from imagerag_assets.models.checkpoints import find_checkpoint
 from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import generations, index
+from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.retrieval.switching import promote_by_hand, roll_back
 from imagerag_assets.stages import pgvector_index, vlm_descriptions
@@ -223,6 +227,31 @@ def test_a_candidate_waits_beside_the_live_generation_and_both_are_kept_current(
     assert statuses(shop) == {1: "live", 2: "retired"}, "the settings no longer ask for it"
 
 
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_what_a_person_decides_while_an_index_run_is_under_way_stays_decided(
+    shop: Project, make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken_back: bool
+) -> None:
+    def changed(gate: dict[str, bool]) -> Project:
+        return shop_project(make_project, tmp_path, url=shop.settings.database.url, index={"m": 8}, gate=gate)
+
+    pgvector_index.run(changed(WAITS), RunOptions())
+    assert statuses(shop) == {1: "live", 2: "candidate"}
+    real = index.update
+
+    def interrupted(connection: Connection, generation: Generation, sources: dict[str, Any]) -> index.Difference:
+        difference = real(connection, generation, sources)
+        if generation.number == 2:
+            promote(shop, 2)
+            if taken_back:
+                promote(shop, 1)
+        return difference
+
+    monkeypatch.setattr(index, "update", interrupted)
+    # Without anything to measure by, what is whole and not held goes live by itself.
+    pgvector_index.run(changed({} if taken_back else WAITS), RunOptions())
+    assert statuses(shop) == ({1: "live", 2: "candidate"} if taken_back else {1: "retired", 2: "live"})
+
+
 def test_a_candidate_is_not_whole_before_its_descriptions_have_come_back(
     shop: Project, make_project: MakeProject, tmp_path: Path
 ) -> None:
@@ -328,6 +357,68 @@ def test_old_generations_are_dropped_but_never_the_newest_retired_one(
 
     pgvector_index.run(shop, RunOptions())
     assert statuses(shop)[4] == "live", "what was dropped is built anew"
+
+
+def test_what_a_rollback_goes_back_to_is_not_dropped_for_one_that_was_live_earlier_and_retired_later(
+    shop: Project, make_project: MakeProject, tmp_path: Path
+) -> None:
+    def run(m: int, **gate: Any) -> None:
+        url = shop.settings.database.url
+        pgvector_index.run(shop_project(make_project, tmp_path, url=url, index={"m": m}, gate=gate), RunOptions())
+
+    run(8)
+    run(5)
+    run(16, wait_for_person=True)
+    assert statuses(shop) == {1: "candidate", 2: "retired", 3: "live"}
+    run(5, keep_retired_days=0)
+    assert statuses(shop) == {1: "dropped", 2: "retired", 3: "live"}
+    with shop.database.connect() as connection:
+        assert roll_back(connection).number == 2
+
+
+@pytest.mark.parametrize("was_live", [True, False])
+def test_what_is_being_dropped_cannot_be_promoted_any_more(
+    shop: Project, make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_live: bool
+) -> None:
+    def run(m: int, **gate: Any) -> None:
+        url = shop.settings.database.url
+        pgvector_index.run(shop_project(make_project, tmp_path, url=url, index={"m": m}, gate=gate), RunOptions())
+
+    run(8, wait_for_person=not was_live)
+    real = generations.drop_retired
+    told: list[str] = []
+
+    def promoting() -> None:
+        with pytest.raises(GenerationError) as error:
+            promote(shop, gone)
+        told.append(str(error.value))
+
+    def interrupted(connection: Connection, days: float) -> list[int]:
+        dropped = real(connection, days)
+        person.start()
+        wait_for_a_lock(shop)
+        return dropped
+
+    gone, person = (1 if was_live else 2), threading.Thread(target=promoting)
+    monkeypatch.setattr(generations, "drop_retired", interrupted)
+    run(5, keep_retired_days=0)
+    person.join()
+    assert ["was dropped" in one for one in told] == [True]
+    assert statuses(shop)[gone] == "dropped"
+
+
+def wait_for_a_lock(project: Project) -> None:
+    """Until another connection waits for one."""
+    query = (
+        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
+    )
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with project.database.connect() as connection:
+            if one_row(connection.execute(query))[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 def test_a_generation_is_retired_for_days_before_it_is_dropped(

@@ -2,7 +2,7 @@
 
 from imagerag_assets.evaluation.benchmarks.files import load_benchmark, read_benchmark
 from imagerag_assets.evaluation.benchmarks.model import ALL, Benchmark, Judgement, Query
-from imagerag_assets.evaluation.benchmarks.store import never_ingested, require_images, store_benchmark
+from imagerag_assets.evaluation.benchmarks.store import never_ingested, refuse_unknown, store_benchmark
 
 __all__ = [
     "ALL",
@@ -12,6 +12,6 @@ __all__ = [
     "load_benchmark",
     "never_ingested",
     "read_benchmark",
-    "require_images",
+    "refuse_unknown",
     "store_benchmark",
 ]

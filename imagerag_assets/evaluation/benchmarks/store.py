@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from imagerag_assets.database.bulk import upsert
@@ -52,9 +53,7 @@ def store_benchmark(connection: Connection, name: str, benchmark: Benchmark, pro
         connection.execute("delete from benchmark_queries where benchmark = %s", (name,))
         connection.execute("delete from benchmark_problems where benchmark = %s", (name,))
         if problems:
-            rows = ((name, position, problem) for position, problem in enumerate(problems))
-            keys = ("benchmark", "position")
-            upsert(connection, "benchmark_problems", (*keys, "message"), keys, rows)
+            _write_problems(connection, name, problems)
         else:
             _write(connection, name, benchmark, images)
         return True
@@ -83,23 +82,36 @@ def stale_judgements(connection: Connection) -> list[StaleJudgement]:
     return [StaleJudgement(*row) for row in rows]
 
 
-def require_images(connection: Connection) -> None:
-    """Raise `BenchmarkError` when qrels name images that their collection never had.
+def refuse_unknown(connection: Connection) -> list[str]:
+    """Refuse the stored benchmarks whose qrels name images that their collection never had; returns their names.
 
     One that was there once, or is in quarantine, is no such error: such judgements are stale, and the check tells.
+    A refused one no longer has its files' digest, so that it is stored and looked at anew by the next run: the images
+    may have come meanwhile, and its files then need not change.
     """
-    missing = [one for one in stale_judgements(connection) if one.state == "unknown"]
-    if not missing:
-        return
-    names = [f"  {one.benchmark}: {one.corpus_id!r} (query {one.query_id!r})" for one in missing[:_LISTED]]
-    if len(missing) > _LISTED:
-        names.append(f"  and {len(missing) - _LISTED} more")
-    raise BenchmarkError(
-        f"{len(missing)} judgements name images that their collection does not have:\n"
-        + "\n".join(names)
-        + "\nA corpus-id is the image's path inside the collection's source, with extension and letter case. "
-        "Put the images back, correct the qrels, or point the collection's source at the right folder."
+    unknown = [one for one in stale_judgements(connection) if one.state == "unknown"]
+    refused = {name: list(ones) for name, ones in groupby(unknown, lambda one: one.benchmark)}
+    for name, ones in refused.items():
+        connection.execute("update benchmarks set digest = digest || ' refused' where benchmark = %s", (name,))
+        connection.execute("delete from benchmark_queries where benchmark = %s", (name,))
+        _write_problems(connection, name, [_of_unknown(ones)])
+    return list(refused)
+
+
+def _of_unknown(unknown: Sequence[StaleJudgement]) -> str:
+    names = ", ".join(f"{one.corpus_id!r} (query {one.query_id!r})" for one in unknown[:_LISTED])
+    more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+    return (
+        f"{len(unknown)} judgements name images that the collection does not have: {names}{more}. A corpus-id is the "
+        "image's path inside the collection's source, with extension and letter case. Put the images back, correct the "
+        "qrels, or point the collection's source at the right folder."
     )
+
+
+def _write_problems(connection: Connection, name: str, problems: Sequence[str]) -> None:
+    rows = ((name, position, problem) for position, problem in enumerate(problems))
+    keys = ("benchmark", "position")
+    upsert(connection, "benchmark_problems", (*keys, "message"), keys, rows)
 
 
 def _write(connection: Connection, name: str, benchmark: Benchmark, images: dict[str, str]) -> None:

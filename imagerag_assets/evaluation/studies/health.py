@@ -6,7 +6,6 @@ comparison with every row. How the table is told and drawn is `health_page`'s.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.filters import Condition, condition_sql
 from imagerag_assets.retrieval.generations import Generation
-from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, search_rows
+from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, search_plan, search_rows
 
 STUDY = "index_health"
 _VERSION = 2
@@ -134,7 +133,7 @@ def _leg(
         "ef_search": settings.index.ef_search,
         "sweep": [_swept(connection, one, sampled, width) for width in widths],
         "scans": _scans(connection, project, live, one, sampled[0]),
-        "plan": _plan(connection, project, one, sampled[0]),
+        "plan": _plan(connection, project, live, one, sampled[0]),
     }
 
 
@@ -182,28 +181,40 @@ def _search(
     where: Sequence[Condition],
 ) -> int:  # fmt: skip
     """How many images the leg's own search gives."""
-    vector = np.asarray(sampled.vector.to_numpy(), dtype=np.float32)
-    query = EncodedQuery(vector if one.leg == "clip" else None, vector if one.leg == "description" else None)
+    query = _query(one, sampled)
     rows = search_rows(
         connection, project, query, live, method=one.leg, collections=(), where=where, limit=_NEAREST
     )  # fmt: skip
     return len(rows)
 
 
-def _plan(connection: Connection, project: Project, one: _Index, sampled: _Sampled) -> str:
-    """What the planner makes of the leg's scan when it is free to choose, from the top down."""
-    statement = sql.SQL(
-        "explain (format json) select 1 from {table} order by {expression} <=> %(v)s::{type} limit %(n)s"
-    ).format(table=one.table, expression=sql.SQL(one.expression), type=sql.SQL(one.type))
+def _query(one: _Index, sampled: _Sampled) -> EncodedQuery:
+    vector = np.asarray(sampled.vector.to_numpy(), dtype=np.float32)
+    return EncodedQuery(vector if one.leg == "clip" else None, vector if one.leg == "description" else None)
+
+
+def _plan(connection: Connection, project: Project, live: Generation, one: _Index, sampled: _Sampled) -> str:
+    """How the leg's own search of the whole index goes through its vectors, from the top down.
+
+    Looking single rows up by their key is not told: that is how candidates are scored, whatever found them.
+    """
     with connection.transaction(force_rollback=True):
-        _widen(connection, project.settings.index.ef_search)
-        (plans,) = one_row(connection.execute(statement, {"v": sampled.vector, "n": project.settings.index.candidates}))
-    node, steps = (plans if isinstance(plans, list) else json.loads(plans))[0]["Plan"], []
-    while node:
-        used = node.get("Index Name") or node.get("Relation Name")
-        steps.append(f"{node['Node Type']} on {used}" if used else node["Node Type"])
-        node = next(iter(node.get("Plans", ())), None)
-    return " ← ".join(steps)
+        plan = search_plan(connection, project, _query(one, sampled), live, method=one.leg, limit=_NEAREST)
+    return "; ".join(dict.fromkeys(_readings(plan, one, ())))
+
+
+_SHOWN = 4
+"""Steps of a plan, from where the vectors are read upwards."""
+
+
+def _readings(node: dict[str, Any], one: _Index, above: tuple[str, ...]) -> Iterator[str]:
+    used = node.get("Index Name") or node.get("Relation Name")
+    path = (*above, f"{node['Node Type']} on {used}" if used else node["Node Type"])
+    if used in (one.name, _TABLES[one.leg]):
+        yield " ← ".join(path[-_SHOWN:])
+    # What a part of the statement has named for itself starts anew.
+    for below in node.get("Plans", ()):
+        yield from _readings(below, one, () if "Subplan Name" in below else path)
 
 
 def _filtered(

@@ -112,7 +112,7 @@ def health_markdown(result: Result) -> str:
     return "\n\n".join(
         [
             markdown_table(SWEEP_HEADER, sweep_rows(result), numbers=5),
-            markdown_table(("leg", "searches use the index", "plan of its scan"), plans),
+            markdown_table(("leg", "searches use the index", "how their plan goes through the vectors"), plans),
             markdown_table(("leg", "filter", "images", "searches", "too few"), filters, numbers=3),
         ]
     )

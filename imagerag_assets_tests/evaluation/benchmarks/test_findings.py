@@ -78,6 +78,33 @@ def test_a_malformed_benchmark_is_refused_whole_and_the_others_are_loaded(
         assert told(connection, "error") == ""
 
 
+def test_a_benchmark_of_images_that_its_collection_never_had_is_refused_and_the_others_are_loaded(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    folders = [write(tmp_path / name, '{"_id": "q1", "text": "x"}', f"q1\t{name}.jpg\t1\n") for name in ("bad", "good")]
+    collections = [{"name": one.name, "source": str(tmp_path), "benchmark": str(one)} for one in folders]
+    project = make_project({}, collections=collections)
+    with project.database.connect() as connection:
+        add_images(connection, "bad", {"other.jpg": "other.jpg"})
+        add_images(connection, "good", {"good.jpg": "good.jpg"})
+    report = benchmark_queries.run(project)
+    assert (report.new, report.failed) == (1, 1)
+    with project.database.connect() as connection:
+        assert connection.execute("select benchmark from benchmark_queries").fetchall() == [("good",)]
+        assert told(connection, "error").startswith(
+            "Not measured: 1 judgements name images that the collection does not"
+        )
+        before = benchmark_queries.data_version(connection)
+
+    report = benchmark_queries.run(project)
+    assert (report.new, report.skipped, report.failed) == (0, 1, 1)
+    with project.database.connect() as connection:
+        assert benchmark_queries.data_version(connection) == before
+        add_images(connection, "bad", {"bad.jpg": "bad.jpg"})
+    report = benchmark_queries.run(project)
+    assert (report.new, report.skipped, report.failed) == (1, 1, 0)
+
+
 def test_what_cannot_be_measured_is_told_with_counts(database: Database) -> None:
     with database.connect() as connection:
         for name in ("some", "none", "held"):
