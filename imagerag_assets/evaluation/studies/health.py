@@ -26,7 +26,7 @@ from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, search_plan, search_rows
 
 STUDY = "index_health"
-_VERSION = 2
+_VERSION = 3
 _NEAREST = 10
 _VALUES = 6
 """Values of each key that are filtered by, from the most to the least frequent."""
