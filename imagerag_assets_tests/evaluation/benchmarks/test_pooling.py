@@ -165,6 +165,23 @@ def test_every_mark_is_on_disk_at_once_and_the_next_image_is_offered(folder: Pat
     assert len(load_benchmark(folder).qrels) == first.pooled
 
 
+def test_a_mark_reads_no_example_picture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "large.png").write_bytes(b"pixels")
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q0001", "image": "large.png"}) + "\n")
+    (folder / POOL).write_text((folder / POOL).read_text().splitlines()[0] + "\n")
+    plain = Path.read_bytes
+    read: list[str] = []
+
+    def read_bytes(path: Path) -> bytes:
+        read.append(path.name)
+        return plain(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert mark_all(folder, 1)
+    assert "qrels.tsv" in read
+    assert "large.png" not in read
+
+
 def test_a_skipped_image_comes_again_only_in_another_session(folder: Path) -> None:
     first = next_unjudged(folder)
     assert first is not None
