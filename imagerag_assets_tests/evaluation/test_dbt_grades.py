@@ -88,12 +88,13 @@ def test_grades_thresholds_and_unjudged_results_are_as_ir_measures_says(
     cases: dict[str, tuple[Qrels, Run]], module_database: Database, name: str
 ) -> None:
     import ir_measures
-    from ir_measures import RR, Judged, P, R, Success, nDCG
+    from ir_measures import AP, RR, Judged, P, R, Success, nDCG
 
     qrels, run = cases[name]
     least = THRESHOLDS[name]
     measured = {query: grades for query, grades in qrels.items() if max(grades.values()) >= least}
     columns = {
+        AP(rel=least) @ 10: "average_precision",
         P(rel=least) @ 5: "precision_at_5",
         R(rel=least) @ 10: "recall_at_10",
         # trec_eval knows no gain below 0.
