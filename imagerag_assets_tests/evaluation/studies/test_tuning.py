@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from imagerag_assets.evaluation.benchmarks import Benchmark, Judgement, store_benchmark
 from imagerag_assets.evaluation.benchmarks import Query as Asked
 from imagerag_assets.evaluation.benchmarks.splits import Split
-from imagerag_assets.evaluation.studies import tuning
+from imagerag_assets.evaluation.studies import store, tuning
 from imagerag_assets.evaluation.studies.tuning import adjusted, choose, halves, ndcg_at_10, tuning_proposal
 from imagerag_assets.models.dual_encoder import DualEncoder
 from imagerag_assets.project import Project
@@ -237,3 +237,20 @@ def test_the_same_queries_and_settings_are_searched_once(shop: Project) -> None:
         first, second = tuning_proposal(connection, shop), tuning_proposal(connection, shop)
     assert not second.made
     assert second.result == first.result
+
+
+def test_the_command_prints_the_best_alone_and_names_the_others_where_together_they_are_worse(shop: Project) -> None:
+    def proposal(settings: dict[str, float], gain: float, verdict: str) -> dict[str, object]:
+        made = tuning._proposal(("told", "", ""), settings, "nDCG@10", gain, np.zeros(9), np.full(9, gain))
+        return {**made, "p_adjusted": 0.01, "verdict": verdict}
+
+    found = [proposal(FIRST, 0.2, "better"), proposal(SECOND, 0.1, "better")]
+    found.append(proposal({**FIRST, **SECOND}, -0.1, "worse"))
+    decide_pairs(shop, 6)
+    with shop.database.connect() as connection:
+        state = tuning._state(connection, shop, generations.live(connection))
+        store.keep(connection, tuning.STUDY, state, {"proposals": found, "notes": []})
+    told = CliRunner().invoke(app, ["tune", "--settings", str(shop.__dict__["file"])], env={"COLUMNS": "200"})
+    assert "fusion:\n  text_knows: 0.85\n" in told.output
+    assert "  tile_weight" not in told.output
+    assert "not to be added: together they were not seen to gain more. fusion.tile_weight" in told.output
