@@ -197,7 +197,7 @@ def test_every_query_of_every_run_scores_as_ir_measures_says(
     assert len(theirs) == len(columns) * len(qrels)
     for metric in theirs:
         value = ours[metric.query_id][columns[metric.measure]]
-        assert value == pytest.approx(metric.value, abs=1e-9), (metric, measured.told(metric.query_id))
+        assert value == pytest.approx(metric.value, abs=1e-9), f"{metric}: {measured.told(metric.query_id)}"
 
 
 def test_the_curves_are_those_of_ir_measures(measured: Measured, module_database: Database) -> None:
@@ -257,7 +257,7 @@ def test_the_means_of_every_run_are_those_of_ranx(measured: Measured, module_dat
         for case, method, means in means_of_ranx(measured.qrels[name], measured.runs[name], list(columns)):
             for metric, mean in means.items():
                 value = rows[name, method, case][columns[metric]]
-                assert value == pytest.approx(mean, abs=1e-9), (metric, measured.told(case))
+                assert value == pytest.approx(mean, abs=1e-9), f"{metric}: {measured.told(case)}"
 
 
 def test_the_cases_hold_what_is_difficult(measured: Measured) -> None:
