@@ -300,6 +300,11 @@ def test_pooled_images_are_judged_one_by_one_by_buttons_and_by_keys(page: Page, 
     assert marks(pooled) == [(*waiting[0], "3")]
     page.keyboard.press("s")
     expect(left).to_contain_text("1 of them skipped")
+    page.get_by_label("Benchmark").click()
+    page.get_by_role("option", name="shop").click()
+    expect(left).not_to_contain_text("skipped")
+    page.keyboard.press("s")
+    expect(left).to_contain_text("1 of them skipped")
     for number, (query_id, _) in enumerate(waiting[2:], start=2):
         expect(left).to_contain_text(f"{len(waiting) - number + 1} of")
         expect(page.locator("#example")).to_be_visible(visible=query_id == "q2")
@@ -320,6 +325,10 @@ def test_a_phone_is_wide_enough_to_judge_on(browser: Browser, address: str, pool
         shutil.rmtree(pooled)
         page.keyboard.press("1")
         expect(page.get_by_role("alert")).to_contain_text("does not exist")
+        page.get_by_role("tab", name="Search").click()
+        page.get_by_role("tab", name="Judge").click()
+        expect(page.locator("#judged")).to_contain_text("No collection's benchmark has an image that waits")
+        expect(page.get_by_role("button", name="undo")).to_be_hidden()
 
 
 def test_nothing_was_fetched_by_the_server_either(page: Page, calls_of_the_server: list[object]) -> None:

@@ -131,18 +131,21 @@ class _Work:
 
 def _waiting(project: Project) -> list[str]:
     """The benchmarks with something to judge, and those that cannot be read: whoever chooses one is told why."""
-    found = []
-    for one in project.settings.collections:
-        # A sample's benchmark has no pool, and asking where it is would draw it.
-        if not one.benchmark or one.benchmark.startswith(SAMPLE_SCHEME):
-            continue
-        try:
-            folder = _folder(project, one.name)
-            waits = (folder / POOL).is_file() and judging.next_unjudged(folder, _source(project, folder)) is not None
-        except ImageragError:
-            waits = True
-        found += [one.name] if waits else []
-    return found
+    # A sample's benchmark has no pool, and asking where it is would draw it.
+    named = [one for one in project.settings.collections if not (one.benchmark or "").startswith(SAMPLE_SCHEME)]
+    return [one.name for one in named if one.benchmark and _waits(project, one.name)]
+
+
+def _waits(project: Project, name: str) -> bool:
+    try:
+        folder = _folder(project, name)
+    except BenchmarkError:
+        # There is no folder yet.
+        return False
+    try:
+        return (folder / POOL).is_file() and judging.next_unjudged(folder, _source(project, folder)) is not None
+    except ImageragError:
+        return True
 
 
 def _folder(project: Project, name: str) -> Path:
