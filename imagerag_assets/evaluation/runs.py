@@ -32,7 +32,7 @@ from imagerag_assets.settings import Limits
 STAGE = "retrieval_runs"
 DEPTH = 20
 """Results kept per query and method: twice what the deepest metric reads."""
-METRICS_VERSION = 2
+METRICS_VERSION = 3
 """Of what dbt keeps of an evaluation: raise it when that changes, and what is live is measured anew."""
 _ATTEMPTS = 3
 """Measurements begun before giving up on an index that changes under every one."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from imagerag_assets.images.duplicates import NearPair
 
-GROUPING_VERSION = 1
+GROUPING_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class Decisions:
 
         def root(content: str) -> str:
             while parent.setdefault(content, content) != content:
-                content = parent[content] = parent[parent[content]]
+                # In two lines: a chained assignment would first change the content that it then assigns for.
+                parent[content] = parent[parent[content]]
+                content = parent[content]
             return content
 
         for one, other in self.same:

@@ -39,19 +39,24 @@ def new(
     name: Name,
     collection: CollectionName,
     queries: Annotated[Path, typer.Option(help="A query per line, or BEIR's queries.jsonl.", show_default=False)],
-    depth: Annotated[int, typer.Option(min=1, max=100, help="Results of each method that are judged.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the order in which images are shown.")] = 0,
+    depth: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Results of each method that are judged.", show_default="10")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the order in which images are shown.", show_default="0")] = None,
     splits: Splits = "",
     settings: SettingsFile = None,
 ) -> None:
-    """Pool the best results of every method for your queries. Called again, it goes on where it was."""
+    """Pool the best results of every method for your queries. Called again, it goes on where it was, by its rules."""
     from imagerag_assets.evaluation.benchmarks.model import Rules
     from imagerag_assets.evaluation.benchmarks.pooling import add_queries
 
     project = _project(settings)
     project.settings.collection(collection)
     folder = _folder(project, name)
-    rules = Rules(collection=collection, depth=depth, seed=seed, splits=_shares(splits))
+    given = {"depth": depth, "seed": seed, "splits": _shares(splits)}
+    rules = Rules.model_validate(
+        {"collection": collection, **{name: value for name, value in given.items() if value is not None}}
+    )
     added = add_queries(project, folder, queries, rules)
     out.print(f"{added} new queries in {plain(str(folder))}.", soft_wrap=True)
     _pool(project, folder, again=False)

@@ -16,7 +16,7 @@ def tune(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Propose values for fusion and dedup.similarity, measured on queries that did not choose them. Changes nothing."""
-    from imagerag_assets.evaluation.studies.tuning import HEADER, better, proposal_rows, tuning_proposal
+    from imagerag_assets.evaluation.studies.tuning import HEADER, better, left_alone, proposal_rows, tuning_proposal
     from imagerag_assets.project import open_project
 
     project = open_project(settings)
@@ -42,3 +42,6 @@ def tune(
         for name, value in found.items():
             if name.startswith(f"{section}."):
                 out.print(f"  {name.partition('.')[2]}: {value:g}", highlight=False)
+    if others := left_alone(result):
+        told = "Better by themselves too, and not to be added: together they were not seen to gain more."
+        out.print(f"{told} {plain(', '.join(others))}", soft_wrap=True)

@@ -20,8 +20,8 @@ from imagerag_assets.evaluation.benchmarks import Benchmark, Judgement, Query
 
 DBT_FOLDER = Path(__file__).parents[2] / "dbt_eval"
 PARSED = "partial_parse.msgpack"
-Rankings = Mapping[tuple[str, str, str], Sequence[str]]
-"""(benchmark, method, query) → paths, best first."""
+Rankings = Mapping[tuple[str, str, str], Sequence[str] | Mapping[str, float]]
+"""(benchmark, method, query) → paths, best first; or their scores, the best path first."""
 
 
 def run_dbt(database: Database, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -100,7 +100,7 @@ def add_evaluation(
     groups: Mapping[str, str],
     timed: Iterable[tuple[str, str, str]] = (),
 ) -> int:
-    """Store an evaluation. Every score is the same: only the rank may decide."""
+    """Store an evaluation. Where no scores are given every one is the same: only the rank may decide."""
     connection.execute(
         "insert into generations (fingerprint, status, parameters) values ('g', 'live', '{}') on conflict do nothing"
     )
@@ -111,9 +111,9 @@ def add_evaluation(
     assert row is not None
     legs = Jsonb({"clip": {"rank": 3, "score": 0.5}})
     results = [
-        (row[0], name, method, query, rank, uri, content_of(groups[uri]), 1.0, legs)
-        for (name, method, query), uris in rankings.items()
-        for rank, uri in enumerate(uris, start=1)
+        (row[0], name, method, query, rank, uri, content_of(groups[uri]), score, legs)
+        for (name, method, query), ranking in rankings.items()
+        for rank, (uri, score) in enumerate(_scored(ranking).items(), start=1)
     ]
     columns = (
         "evaluation",
@@ -131,3 +131,7 @@ def add_evaluation(
     names = ("evaluation", "benchmark", "method", "query_id", "milliseconds")
     upsert(connection, "query_latencies", names, names[:4], times)
     return int(row[0])
+
+
+def _scored(ranking: Sequence[str] | Mapping[str, float]) -> Mapping[str, float]:
+    return ranking if isinstance(ranking, Mapping) else dict.fromkeys(ranking, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +63,15 @@ def cases(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -
         rankings["halves", "clip", "reported"] = ["01.jpg", "00.jpg"]
         # Asked before it was put aside for tuning.
         rankings["halves", "clip", "tuned"] = ["00.jpg"]
+        # Asked with a picture that the collection has and that is judged relevant, too.
+        example = tmp_path_factory.mktemp("example") / "00.jpg"
+        example.write_bytes(b"00.jpg")
+        asked = benchmark({"own": {"00.jpg": 3, "01.jpg": 1}})
+        add_images(connection, "examples", groups)
+        store_benchmark(
+            connection, "examples", replace(asked, queries=tuple(replace(one, image=example) for one in asked.queries))
+        )
+        rankings["examples", "clip", "own"] = ["02.jpg", "01.jpg"]
         add_evaluation(connection, rankings, groups)
     measure(module_database, tmp_path_factory.mktemp("dbt"))
     return {
@@ -78,12 +88,13 @@ def test_grades_thresholds_and_unjudged_results_are_as_ir_measures_says(
     cases: dict[str, tuple[Qrels, Run]], module_database: Database, name: str
 ) -> None:
     import ir_measures
-    from ir_measures import RR, Judged, P, R, Success, nDCG
+    from ir_measures import AP, RR, Judged, P, R, Success, nDCG
 
     qrels, run = cases[name]
     least = THRESHOLDS[name]
     measured = {query: grades for query, grades in qrels.items() if max(grades.values()) >= least}
     columns = {
+        AP(rel=least) @ 10: "average_precision",
         P(rel=least) @ 5: "precision_at_5",
         R(rel=least) @ 10: "recall_at_10",
         # trec_eval knows no gain below 0.
@@ -120,6 +131,21 @@ def test_what_is_tuned_on_is_not_reported(cases: dict[str, tuple[Qrels, Run]], m
             connection, "select query_id, judged_at_10 from imagerag_eval.query_metrics where benchmark = 'halves'"
         )
     assert rows == [{"query_id": "reported", "judged_at_10": 0.5}]
+
+
+def test_the_example_that_was_asked_with_is_not_missed(
+    cases: dict[str, tuple[Qrels, Run]], module_database: Database
+) -> None:
+    with module_database.connect() as connection:
+        rows = read(
+            connection,
+            "select n_relevant, recall_at_10, ndcg_at_10, precision_at_5_ceiling from imagerag_eval.query_metrics "
+            "where benchmark = 'examples'",
+        )
+        missing = read(connection, "select * from imagerag_eval.stg_missing_judgements where benchmark = 'examples'")
+    gained = pytest.approx(1 / math.log2(3))
+    assert rows == [{"n_relevant": 1, "recall_at_10": 1.0, "ndcg_at_10": gained, "precision_at_5_ceiling": 0.2}]
+    assert missing == []
 
 
 def test_the_report_says_what_is_wrong_with_a_benchmark_and_how_much_is_judged(

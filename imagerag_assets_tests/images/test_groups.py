@@ -135,6 +135,12 @@ def test_joined_images_share_a_group_that_no_rule_would_make() -> None:
     ]
 
 
+def test_whatever_the_order_all_that_people_joined_is_one_unit() -> None:
+    # Each pair puts another image above the last one: the way to the first is longer than one step.
+    assert set(Decisions(same=[("c", "d"), ("b", "c"), ("a", "b")]).units().values()) == {"a"}
+    assert set(groups("abcd", [], Decisions(same=[("c", "d"), ("b", "c"), ("a", "b"), ("a", "d")])).values()) == {"a"}
+
+
 def test_an_image_that_is_gone_still_ties_those_that_were_joined_to_it() -> None:
     assert groups("ac", [], Decisions(same=[("a", "b"), ("b", "c")])) == {"a": "a", "c": "a"}
 

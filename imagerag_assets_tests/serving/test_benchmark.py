@@ -89,6 +89,10 @@ def test_questions_become_a_benchmark_that_is_judged_by_keys_and_measured(benchm
     assert "Every pooled image is judged." in said(last)
     assert len(load_benchmark(folder).qrels) == 6
     assert load_benchmark(folder).rules.splits is not None
+    refused = benchmark(
+        "new", "other", "--collection", "shop", "--queries", str(root / "questions.txt"), "--depth", "5"
+    )
+    assert "depth: 10 (asked for: 5)" in str(refused.exception)
     again = new(benchmark, root, "other")
     assert len(load_benchmark(again).qrels) == 6
     assert "0 images to judge from 2 queries" in said(benchmark("pool", "other"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import shutil
 import socket
 import threading
 import time
@@ -18,6 +20,8 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
 from imagerag_assets.answers import Answer
+from imagerag_assets.evaluation.benchmarks.model import Rules
+from imagerag_assets.evaluation.benchmarks.pooling import add_queries, pool, read_pool
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.search import Query, search
 from imagerag_assets.serving.api import keys
@@ -40,12 +44,25 @@ HOSTILE = "INVOICE 7731 <script>alert(1)</script> </div><b onmouseover=alert(3)>
 def project(make_shared_project: MakeProject, tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = write_pictures(tmp_path_factory.mktemp("page") / "shop", range(4))
     draw(7, (900, 300)).save(folder / NAME)
-    made = make_shared_project({"shop": folder}, serving={"authentication": "off"})
+    collections = [{"name": "shop", "source": str(folder), "benchmark": "judged"}]
+    made = make_shared_project({}, serving={"authentication": "off"}, collections=collections)
     read_by_hand(made, texts={NAME: HOSTILE, "picture-0001.png": "PART 4001"})
     for stage in STAGES:
         if stage.__name__.rpartition(".")[2] != "ocr_text":
             stage.run(made, RunOptions())
     return made
+
+
+@pytest.fixture
+def pooled(project: Project, tmp_path: Path) -> Path:
+    """The benchmark of the shop with two queries, one of them a picture, and no mark."""
+    folder = project.settings.root / "judged"
+    shutil.rmtree(folder, ignore_errors=True)
+    asked = ({"_id": "q1", "text": HOSTILE}, {"_id": "q2", "image": "picture-0002.png"})
+    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    add_queries(project, folder, tmp_path / "asked.jsonl", Rules(collection="shop", depth=2))
+    pool(project, folder, lambda _: None)
+    return folder
 
 
 @contextmanager
@@ -257,6 +274,63 @@ def test_an_added_picture_is_in_the_collection_and_the_next_run_takes_it(
     assert report.new == 1
 
 
+def marks(folder: Path) -> list[tuple[str, ...]]:
+    """(query id, corpus-id, grade) of every line of the qrels."""
+    return [tuple(line.split("\t")) for line in (folder / "qrels.tsv").read_text().splitlines()[1:]]
+
+
+def test_pooled_images_are_judged_one_by_one_by_buttons_and_by_keys(page: Page, pooled: Path) -> None:
+    waiting = [(query_id, one.corpus_id) for query_id, images in read_pool(pooled).items() for one in images]
+    left = page.locator("#left")
+    page.get_by_role("tab", name="Judge").click()
+    expect(left).to_have_text(f"{len(waiting)} of {len(waiting)} images are left")
+    expect(page.locator("#asked").get_by_role("heading")).to_have_text(HOSTILE)
+    assert page.locator("#asked script, #asked b").count() == 0
+    expect(page.locator("#judging img")).to_be_visible()
+    expect(page.locator("#judge-facts")).to_contain_text(f"shop/{waiting[0][1]}")
+    expect(page.locator("#example")).to_be_hidden()
+
+    page.get_by_role("button", name="exactly what was asked for (3)").click()
+    expect(left).to_contain_text(f"{len(waiting) - 1} of")
+    page.keyboard.press("0")
+    expect(left).to_contain_text(f"{len(waiting) - 2} of")
+    page.keyboard.press("u")
+    expect(page.locator("#judged")).to_contain_text(f"Taken back: {waiting[1][1]}.")
+    expect(page.locator("#judge-facts")).to_contain_text(f"shop/{waiting[1][1]}")
+    assert marks(pooled) == [(*waiting[0], "3")]
+    page.keyboard.press("s")
+    expect(left).to_contain_text("1 of them skipped")
+    page.get_by_label("Benchmark").click()
+    page.get_by_role("option", name="shop").click()
+    expect(left).not_to_contain_text("skipped")
+    page.keyboard.press("s")
+    expect(left).to_contain_text("1 of them skipped")
+    for number, (query_id, _) in enumerate(waiting[2:], start=2):
+        expect(left).to_contain_text(f"{len(waiting) - number + 1} of")
+        expect(page.locator("#example")).to_be_visible(visible=query_id == "q2")
+        page.keyboard.press("2")
+    expect(page.locator("#judged")).to_contain_text("1 images were skipped")
+    assert marks(pooled) == [(*waiting[0], "3"), *((*one, "2") for one in waiting[2:])]
+    page.keyboard.press("s")
+    expect(page.locator("#judge-facts")).to_contain_text(f"shop/{waiting[1][1]}")
+    page.keyboard.press("1")
+    expect(page.locator("#judged")).to_contain_text("Every pooled image is judged.")
+
+
+def test_a_phone_is_wide_enough_to_judge_on(browser: Browser, address: str, pooled: Path) -> None:
+    with opened(browser, address, viewport={"width": 390, "height": 844}) as page:
+        page.get_by_role("tab", name="Judge").click()
+        expect(page.locator("#judging img")).to_be_visible()
+        assert_fits(page, 390)
+        shutil.rmtree(pooled)
+        page.keyboard.press("1")
+        expect(page.get_by_role("alert")).to_contain_text("does not exist")
+        page.get_by_role("tab", name="Search").click()
+        page.get_by_role("tab", name="Judge").click()
+        expect(page.locator("#judged")).to_contain_text("No collection's benchmark has an image that waits")
+        expect(page.get_by_role("button", name="undo")).to_be_hidden()
+
+
 def test_nothing_was_fetched_by_the_server_either(page: Page, calls_of_the_server: list[object]) -> None:
     assert calls_of_the_server == []
     # Gradio would fetch a picture that a request gives the address of.
@@ -291,7 +365,9 @@ def test_behind_a_proxy_with_tls_the_sessions_cookie_is_for_https_alone(project:
         assert "HttpOnly" in answer.headers["set-cookie"]
 
 
-def test_with_keys_the_page_asks_for_one_and_revoking_it_ends_the_session(browser: Browser, project: Project) -> None:
+def test_with_keys_the_page_asks_for_one_and_revoking_it_ends_the_session(
+    browser: Browser, project: Project, pooled: Path
+) -> None:
     guarded = Project(project.settings.model_copy(update={"serving": type(project.settings.serving)()}))
     with project.database.connect() as connection:
         _, writing = keys.create(connection, "writer", ["write"])
@@ -314,6 +390,11 @@ def test_with_keys_the_page_asks_for_one_and_revoking_it_ends_the_session(browse
         (cookie,) = context.cookies()
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         assert reading not in cookie["value"]
+        page.get_by_role("tab", name="Judge").click()
+        page.get_by_role("button", name="undo").wait_for()
+        page.keyboard.press("3")
+        expect(page.get_by_role("alert")).to_have_text("This key may only read: judging needs the scope write.")
+        assert marks(pooled) == []
         page.get_by_role("button", name="Sign out").click()
         assert page.url == f"{origin}/login"
         page.get_by_label("Key").fill(reading)

@@ -91,10 +91,13 @@ class _Reader:
 
 def load_benchmark(folder: Path, source: Path | None = None) -> Benchmark:
     """`read_benchmark` for those who cannot go on with half of it. Raises `BenchmarkError` with everything wrong."""
-    reading = read_benchmark(folder, source)
-    if reading.problems:
-        raise BenchmarkError("\n".join(listed(reading.problems)))
-    return reading.benchmark
+    return _sound(read_benchmark(folder, source))
+
+
+def load_unhashed(folder: Path, source: Path | None = None) -> Benchmark:
+    """`load_benchmark` with an empty digest, for those who read often: a digest takes the bytes of every picture."""
+    reader = _Reader()
+    return _sound(Reading(_benchmark(reader, folder, source), tuple(reader.problems)))
 
 
 def read_benchmark(folder: Path, source: Path | None = None) -> Reading:
@@ -104,6 +107,19 @@ def read_benchmark(folder: Path, source: Path | None = None) -> Reading:
     is no problem of the folder: someone may be about to judge.
     """
     reader = _Reader()
+    benchmark = _benchmark(reader, folder, source)
+    digest = _digest(reader, [query.image for query in benchmark.queries if query.image])
+    return Reading(replace(benchmark, digest=digest), tuple(reader.problems))
+
+
+def _sound(reading: Reading) -> Benchmark:
+    if reading.problems:
+        raise BenchmarkError("\n".join(listed(reading.problems)))
+    return reading.benchmark
+
+
+def _benchmark(reader: _Reader, folder: Path, source: Path | None) -> Benchmark:
+    """What the folder says, without its digest."""
     rules = reader.try_to(lambda: read_rules(folder), Rules())
     if (folder / RULES).is_file():
         reader.files.append(folder / RULES)
@@ -111,13 +127,12 @@ def read_benchmark(folder: Path, source: Path | None = None) -> Reading:
     queries = _queries(reader, folder / QUERIES, roots)
     qrels, splits = _qrels(reader, folder, queries)
     contents = _judged(reader, folder / JUDGED)
-    benchmark = Benchmark(
+    return Benchmark(
         tuple(_with_splits(reader, queries, splits, rules.splits)),
         tuple(replace(one, content=contents.get((one.query_id, one.corpus_id))) for one in qrels),
-        _digest(reader, [query.image for query in queries.values() if query.image]),
+        "",
         rules,
     )
-    return Reading(benchmark, tuple(reader.problems))
 
 
 def read_rules(folder: Path) -> Rules:

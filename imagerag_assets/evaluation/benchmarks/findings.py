@@ -9,7 +9,12 @@ from typing import Any, Literal
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.evaluation.benchmarks.splits import REPORTED
-from imagerag_assets.evaluation.benchmarks.store import StaleJudgement, never_ingested, stale_judgements
+from imagerag_assets.evaluation.benchmarks.store import (
+    StaleJudgement,
+    judged_examples,
+    never_ingested,
+    stale_judgements,
+)
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
@@ -56,6 +61,8 @@ def findings(connection: Connection) -> list[Finding]:
             found += _of_counts(*row)
     for name, stale in groupby(stale_judgements(connection), lambda one: one.benchmark):
         found.append(_of_stale(name, list(stale)))
+    for name, examples in groupby(judged_examples(connection), lambda one: one[0]):
+        found.append(_of_examples(name, [query_id for _, query_id in examples]))
     return sorted(found, key=lambda one: (one.benchmark, LEVELS.index(one.level)))
 
 
@@ -107,6 +114,14 @@ def _of_stale(name: str, stale: Sequence[StaleJudgement]) -> Finding:
         name, "warning",
         f"{len(stale)} judgements are stale and count in no figure: {'; '.join(parts)}. Judge anew, or, where they "
         "still hold, say so with imagerag benchmark remember.",
+    )  # fmt: skip
+
+
+def _of_examples(name: str, queries: Sequence[str]) -> Finding:
+    return Finding(
+        name, "note",
+        f"Of {len(queries)} queries by example the example itself is judged relevant ({_some(queries)}). A search "
+        "leaves it out, so it counts in no figure.",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import BenchmarkError
-from imagerag_assets.evaluation.benchmarks.files import QRELS, load_benchmark
+from imagerag_assets.evaluation.benchmarks.files import QRELS, load_unhashed
 from imagerag_assets.evaluation.benchmarks.model import Benchmark, Judgement, Query
 from imagerag_assets.evaluation.benchmarks.pooling import Pooled, read_pool
 from imagerag_assets.evaluation.benchmarks.writing import folder_lock, write_judged, write_qrels
@@ -33,7 +33,7 @@ def next_unjudged(
 
     An image whose bytes were pooled anew since it was judged waits again.
     """
-    benchmark, pooled = load_benchmark(folder, source), read_pool(folder)
+    benchmark, pooled = load_unhashed(folder, source), read_pool(folder)
     marked = {(one.query_id, one.corpus_id, one.content) for one in benchmark.qrels}
     total = sum(len(pooled.get(query.query_id, ())) for query in benchmark.queries)
     waiting = [
@@ -82,7 +82,7 @@ def remember(connection: Connection, folder: Path, collection: str, source: Path
     A judgement whose image changed holds again; one whose image moved to another path goes on following it.
     """
     with folder_lock(folder):
-        qrels = load_benchmark(folder, source).qrels
+        qrels = load_unhashed(folder, source).qrels
         rows = connection.execute(
             "select uri, content from raw_images where collection = %s and removed_at is null "
             "and (uri = any(%s) or content = any(%s))",
@@ -106,4 +106,4 @@ def _own(folder: Path, source: Path | None) -> Benchmark:
     """The benchmark, if its judgements can be added to."""
     if not (folder / QRELS).is_file():
         raise BenchmarkError(f"{folder} has no {QRELS}, which judging writes. Import it: imagerag benchmark import.")
-    return load_benchmark(folder, source)
+    return load_unhashed(folder, source)

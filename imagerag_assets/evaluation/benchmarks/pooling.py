@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +17,9 @@ from typing import NamedTuple
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import OnProgress, Progress
 from imagerag_assets.errors import BenchmarkError, SettingsError
-from imagerag_assets.evaluation.benchmarks.files import QRELS, RULES, load_benchmark, read_queries, read_rules
+from imagerag_assets.evaluation.benchmarks.files import QRELS, QUERIES, RULES, load_benchmark, read_queries, read_rules
 from imagerag_assets.evaluation.benchmarks.model import Query, Rules
+from imagerag_assets.evaluation.benchmarks.splits import Shares
 from imagerag_assets.evaluation.benchmarks.writing import folder_lock, write_qrels, write_queries, write_rules
 from imagerag_assets.evaluation.runs import Asked, opened_query
 from imagerag_assets.methods import METHODS
@@ -55,8 +56,9 @@ def benchmark_path(root: Path, name: str) -> Path:
 def add_queries(project: Project, folder: Path, file: Path, rules: Rules) -> int:
     """Make a benchmark's folder, or add to it: `file` holds a query per line, or is BEIR's queries.jsonl.
 
-    Queries that the folder has already (by their text, or by their id in a .jsonl) are left alone. Returns how many
-    are new. Raises `BenchmarkError` for a folder of another collection and for a file without queries.
+    Queries that the folder has already (by their text, or by their id in a .jsonl) are left alone, and so are rules
+    that `rules` does not set. Returns how many are new. Raises `BenchmarkError` for a folder of another collection or
+    of other rules, for another query under an id that the folder has, and for a file without queries.
     """
     source = project.source_folder(rules.collection)
     known: tuple[Query, ...] = ()
@@ -64,12 +66,14 @@ def add_queries(project: Project, folder: Path, file: Path, rules: Rules) -> int
         there = read_rules(folder)
         if there.collection != rules.collection:
             raise BenchmarkError(f"{folder} is a benchmark of {there.collection!r}, not of {rules.collection!r}.")
-        known = load_benchmark(folder, source).queries
+        _require_same_rules(folder, there, rules)
+        # As they are written: a split that is drawn is not to become one that is given.
+        known = read_queries(folder / QUERIES, [folder, *([source] if source else [])])
     elif folder.exists() and any(folder.iterdir()):
         raise BenchmarkError(f"{folder} exists and has no {RULES}: it was not made here. Choose another name.")
     wanted = read_queries(file, [file.parent, *([source] if source else [])]) if file.suffix == ".jsonl" else ()
     texts = wanted or tuple(_numbered(file, known))
-    new = [query for query in texts if query.query_id not in {one.query_id for one in known}]
+    new = _new(folder, known, texts)
     folder.mkdir(parents=True, exist_ok=True)
     if not known:
         write_rules(folder, rules)
@@ -77,6 +81,46 @@ def add_queries(project: Project, folder: Path, file: Path, rules: Rules) -> int
     if not (folder / QRELS).is_file():
         write_qrels(folder, ())
     return len(new)
+
+
+def _require_same_rules(folder: Path, there: Rules, rules: Rules) -> None:
+    """What is asked for is what the folder was made by, as far as it is asked for."""
+    told = [
+        f"{name}: {_written(getattr(there, name))} (asked for: {_written(getattr(rules, name))})"
+        for name in sorted(rules.model_fields_set)
+        if getattr(there, name) != getattr(rules, name)
+    ]
+    if told:
+        raise BenchmarkError(
+            f"{folder / RULES} has {', '.join(told)}. Change it there, then imagerag benchmark pool; or choose another "
+            "name. Nothing was added."
+        )
+
+
+def _written(value: object) -> str:
+    if isinstance(value, Shares):
+        return "/".join(f"{share:g}" for share in (value.train, value.validation, value.test))
+    return "none" if value is None else str(value)
+
+
+def _new(folder: Path, known: Sequence[Query], wanted: Sequence[Query]) -> list[Query]:
+    """Those of `wanted` that the folder has not. Raises `BenchmarkError` for another query under a known id."""
+    there = {one.query_id: one for one in known}
+    for one in wanted:
+        old = there.get(one.query_id)
+        if old is not None and not _same(old, one):
+            raise BenchmarkError(
+                f"The query id {one.query_id!r} is another query's in {folder}: {old.text[:80]!r}, not "
+                f"{one.text[:80]!r}, or their pictures, kinds, languages or splits differ. What was judged is about "
+                "the old one: give the new one an id of its own. Nothing was added."
+            )
+    return [one for one in wanted if one.query_id not in there]
+
+
+def _same(old: Query, new: Query) -> bool:
+    pictures = [one.image.read_bytes() if one.image else b"" for one in (old, new)]
+    facts = [(one.text, one.kind, one.language) for one in (old, new)]
+    return pictures[0] == pictures[1] and facts[0] == facts[1] and new.split in ("", old.split)
 
 
 def pool(project: Project, folder: Path, on_progress: OnProgress, *, again: bool = False) -> PoolReport:

@@ -10,6 +10,7 @@ from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks.model import ALL, Benchmark
+from imagerag_assets.images.hashing import content_hash
 
 State = Literal["changed", "vanished", "quarantined", "unknown"]
 _LISTED = 5
@@ -36,7 +37,11 @@ def store_benchmark(connection: Connection, name: str, benchmark: Benchmark, pro
     """
     if name == ALL:
         raise BenchmarkError(f'A benchmark cannot be called "{ALL}": the report calls the mean over all so. Rename it.')
-    images = {query.query_id: str(query.image) for query in benchmark.queries if query.image}
+    images = {
+        query.query_id: (str(query.image), content_hash(query.image.read_bytes()))
+        for query in benchmark.queries
+        if query.image
+    }
     with connection.transaction():
         changed = connection.execute(
             "insert into benchmarks (benchmark, digest, relevant_from) values (%s, %s, %s) "
@@ -46,8 +51,8 @@ def store_benchmark(connection: Connection, name: str, benchmark: Benchmark, pro
         ).rowcount
         if not changed:
             connection.cursor().executemany(
-                "update benchmark_queries set image = %s where benchmark = %s and query_id = %s",
-                [(image, name, query_id) for query_id, image in images.items()],
+                "update benchmark_queries set image = %s, example = %s where benchmark = %s and query_id = %s",
+                [(*image, name, query_id) for query_id, image in images.items()],
             )
             return False
         connection.execute("delete from benchmark_queries where benchmark = %s", (name,))
@@ -76,10 +81,23 @@ def stale_judgements(connection: Connection) -> list[StaleJudgement]:
     """
     rows = connection.execute(
         "select benchmark, query_id, corpus_id, state from judgements "
-        "where group_id is null and not benchmark = any(%s) order by benchmark, query_id, corpus_id",
+        "where group_id is null and state <> 'example' and not benchmark = any(%s) "
+        "order by benchmark, query_id, corpus_id",
         (never_ingested(connection),),
     ).fetchall()
     return [StaleJudgement(*row) for row in rows]
+
+
+def judged_examples(connection: Connection) -> list[tuple[str, str]]:
+    """(benchmark, query id) of the queries by example of which the example itself is judged relevant.
+
+    A search leaves it out, so it counts nowhere. Not told where the collection has another image of its group.
+    """
+    rows = connection.execute(
+        "select distinct j.benchmark, j.query_id from judgements j join benchmarks b using (benchmark) "
+        "where j.state = 'example' and j.score >= b.relevant_from order by 1, 2"
+    ).fetchall()
+    return [(str(name), str(query_id)) for name, query_id in rows]
 
 
 def refuse_unknown(connection: Connection) -> list[str]:
@@ -114,14 +132,14 @@ def _write_problems(connection: Connection, name: str, problems: Sequence[str]) 
     upsert(connection, "benchmark_problems", (*keys, "message"), keys, rows)
 
 
-def _write(connection: Connection, name: str, benchmark: Benchmark, images: dict[str, str]) -> None:
+def _write(connection: Connection, name: str, benchmark: Benchmark, images: dict[str, tuple[str, str]]) -> None:
     upsert(
         connection,
         "benchmark_queries",
-        ("benchmark", "query_id", "text", "image", "kind", "language", "split"),
+        ("benchmark", "query_id", "text", "image", "example", "kind", "language", "split"),
         ("benchmark", "query_id"),
         (
-            (name, one.query_id, one.text, images.get(one.query_id), one.kind, one.language, one.split)
+            (name, one.query_id, one.text, *images.get(one.query_id, (None, None)), one.kind, one.language, one.split)
             for one in benchmark.queries
         ),
     )

@@ -8,7 +8,7 @@ queries alone, what the search for values goes by is computed here; no report sh
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from imagerag_assets.evaluation.runs import Asked, opened_query
 from imagerag_assets.evaluation.significance import bootstrap_interval, randomization_p
 from imagerag_assets.evaluation.studies import store
 from imagerag_assets.evaluation.studies.store import Result, Study, finite
+from imagerag_assets.images.groups import Decisions
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
 from imagerag_assets.retrieval.generations import Generation
@@ -30,7 +31,7 @@ from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, encod
 from imagerag_assets.settings import Fusion
 
 STUDY = "tuning_proposal"
-_VERSION = 1
+_VERSION = 2
 _DEPTH = 10
 _ALPHA = 0.05
 _GRIDS: dict[str, tuple[float, ...]] = {
@@ -99,6 +100,23 @@ def adjusted(chances: Sequence[float]) -> list[float]:
     return found
 
 
+def halves(pairs: Sequence[tuple[str, str]]) -> tuple[list[int], list[int]]:
+    """The places of `pairs` in two halves that no image is in both of, as equal as whole groups of images allow.
+
+    Pairs that share an image are one group, and so is what is connected by them: a threshold that was chosen on an
+    image would be measured on the same one.
+    """
+    group_of = Decisions(same=pairs).units()
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, (one, _) in enumerate(pairs):
+        groups[group_of[one]].append(place)
+    sides: tuple[list[int], list[int]] = ([], [])
+    # The largest first, each to the smaller half.
+    for group in sorted(groups.values(), key=len, reverse=True):
+        min(sides, key=len).extend(group)
+    return sorted(sides[0]), sorted(sides[1])
+
+
 def tuning_proposal(connection: Connection, project: Project) -> Study:
     """Search for better values, or give what was found of the same index, benchmarks and settings. Applies nothing.
 
@@ -119,10 +137,28 @@ def tuning_proposal(connection: Connection, project: Project) -> Study:
 
 
 def better(result: Result) -> dict[str, float]:
-    """Settings that are significantly better on validation: what a person could put into the settings."""
-    return {
-        one["setting"]: one["proposed"] for one in result["proposals"] if one["verdict"] == "better" and one["setting"]
-    }
+    """Settings that are significantly better on validation: what a person could put into the settings.
+
+    Only as they were measured: of a section's rows the one that gains most, which may be all of its values together.
+    """
+    best: dict[str, dict[str, Any]] = {}
+    for one in _significant(result):
+        section = next(iter(one["settings"])).partition(".")[0]
+        # Of equal gains the last: all together come after each alone.
+        if section not in best or one["difference"] >= best[section]["difference"]:
+            best[section] = one
+    return {name: value for one in best.values() for name, value in one["settings"].items()}
+
+
+def left_alone(result: Result) -> list[str]:
+    """Settings that are better by themselves and not in `better`: with what is there they were not seen to be."""
+    told = better(result)
+    alone = [next(iter(one["settings"])) for one in _significant(result) if len(one["settings"]) == 1]
+    return [name for name in alone if name not in told]
+
+
+def _significant(result: Result) -> list[dict[str, Any]]:
+    return [one for one in result["proposals"] if one["verdict"] == "better"]
 
 
 HEADER = ("setting", "now", "proposed", "judged by", "held out", "before", "after", "change", "95 % interval", "p",
@@ -198,11 +234,13 @@ def _fusion(connection: Connection, project: Project, live: Generation) -> Itera
     for name, (value, gain) in chosen.items():
         after = _scores(connection, serving, live, current.model_copy(update={name: value}), held)
         told = (f"fusion.{name}", f"{getattr(current, name):g}", f"{value:g}")
-        yield _proposal(told, f"fusion.{name}", value, "nDCG@10", gain, before, after)
+        yield _proposal(told, {f"fusion.{name}": value}, "nDCG@10", gain, before, after)
     if len(chosen) > 1:
         together = current.model_copy(update={name: value for name, (value, _) in chosen.items()})
         after = _scores(connection, serving, live, together, held)
-        yield _proposal(("all of fusion together", "", "as above"), "", 0.0, "nDCG@10", None, before, after)
+        told = ("all of fusion together", "", "as above")
+        settings = {f"fusion.{name}": value for name, (value, _) in chosen.items()}
+        yield _proposal(told, settings, "nDCG@10", None, before, after)
 
 
 def _asked(connection: Connection, live: Generation, split: str) -> list[tuple[Asked, dict[str, int]]]:
@@ -243,17 +281,20 @@ def _scores(
 
 
 def _duplicates(connection: Connection, project: Project) -> Iterator[dict[str, Any] | str]:
-    """By what people decided about pairs: how many of them a threshold gets right."""
+    """By what people decided about pairs: how many of them a threshold gets right, on images that chose none."""
     rules = project.settings.tuning
     rows = connection.execute(
         "select d.a, d.b, d.verdict = 'same', coalesce(n.similarity, 0) from duplicate_decisions d "
         "left join near_pairs n using (a, b) where d.undone_at is null order by md5(d.a || d.b)"
     ).fetchall()
-    parts = [np.array([row[2:] for row in rows[half::2]], dtype=np.float64).reshape(-1, 2) for half in (0, 1)]
+    sides = halves([(row[0], row[1]) for row in rows])
+    parts = [np.array([rows[place][2:] for place in side], dtype=np.float64).reshape(-1, 2) for side in sides]
     if any(len(part) < rules.min_queries for part in parts):
+        counts = " and ".join(str(len(part)) for part in parts)
         yield (
-            f"dedup.similarity: {2 * rules.min_queries} pairs decided by people are needed, and there are {len(rows)}. "
-            "Decide some with imagerag duplicates."
+            f"dedup.similarity: {2 * rules.min_queries} pairs decided by people are needed, and there are {len(rows)}, "
+            f"{counts} in the two halves: pairs that hang together by an image stay in one. Decide some with imagerag "
+            "duplicates."
         )
         return
     dedup = project.settings.dedup
@@ -268,17 +309,17 @@ def _duplicates(connection: Connection, project: Project) -> Iterator[dict[str, 
         return
     told = ("dedup.similarity", f"{dedup.similarity:g}", f"{values[place]:g}")
     yield _proposal(
-        told, "dedup.similarity", values[place], "decided pairs it gets right", gain, held[current], held[place]
+        told, {"dedup.similarity": values[place]}, "decided pairs it gets right", gain, held[current], held[place]
     )
 
 
 def _proposal(
-    told: tuple[str, str, str], setting: str, value: float, judged_by: str, gain: float | None, before: Values,
+    told: tuple[str, str, str], settings: dict[str, float], judged_by: str, gain: float | None, before: Values,
     after: Values,
 ) -> dict[str, Any]:  # fmt: skip
     low, high = bootstrap_interval(after - before)
     return {
-        "name": told[0], "current_told": told[1], "proposed_told": told[2], "setting": setting, "proposed": value,
+        "name": told[0], "current_told": told[1], "proposed_told": told[2], "settings": settings,
         "judged_by": judged_by, "train_gain": gain, "queries": len(before), "before": float(before.mean()),
         "after": float(after.mean()), "difference": float((after - before).mean()), "low": finite(low),
         "high": finite(high), "p": randomization_p(after - before),

@@ -6,26 +6,24 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
-import psycopg
 from PIL import Image
 
 from imagerag_assets.answers import Answer, ask_stream
-from imagerag_assets.errors import ImageragError
 from imagerag_assets.methods import METHODS, Method
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.filters import Condition, parse_conditions
 from imagerag_assets.retrieval.search import Query, Result, nothing_good_enough, search
 from imagerag_assets.serving.api.bodies import query_picture
 from imagerag_assets.serving.api.door import Door
-from imagerag_assets.serving.api.problems import ProblemError
 from imagerag_assets.serving.api.uploads import Upload, store
 from imagerag_assets.serving.page import pictures, views
-from imagerag_assets.serving.page.login import COOKIE, Sessions
+from imagerag_assets.serving.page.guard import MENDABLE, Guard, message
+from imagerag_assets.serving.page.judge import judge_parts
+from imagerag_assets.serving.page.login import Sessions
 
-T = TypeVar("T")
 ALONE = "alone"
 _MOST_FILES = 20
 _CACHE_SECONDS = 3600
@@ -39,8 +37,6 @@ element.addEventListener('click', (event) => {
 """
 # With many results the chosen image would be out of sight.
 _SHOW_DETAILS = "() => document.getElementById('details')?.scrollIntoView({block: 'nearest'})"
-# What a person can mend, or has to wait for.
-_MENDABLE = (ImageragError, ProblemError, psycopg.OperationalError, psycopg.InterfaceError)
 Found = tuple[Result, ...]
 Shown = list[tuple[Image.Image, str]]
 
@@ -86,42 +82,51 @@ def _is_inside(path: Any, folder: Path) -> bool:
 
 def make_page(door: Door, sessions: Sessions | None, uploads: Path) -> gr.Blocks:
     """The page of a door; without `sessions` everyone may do everything. Gradio keeps files in `uploads`."""
-    project, work = door.project, _Work(door, sessions)
+    guard = Guard(door, sessions)
     with _Page(
         title="Imagerag", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_SECONDS, _CACHE_SECONDS)
     ) as opened:
         opened.uploads = uploads
         page: gr.Blocks = opened
         gr.HTML(views.header(signed_in=sessions is not None))
-        asked = _query_parts(project)
-        status = gr.HTML(elem_id="status")
-        answer = gr.HTML(elem_id="answer", js_on_load=_CITE)
-        with gr.Row():
-            first, second = (_gallery(name, visible=name == "results") for name in ("results", "beside"))
-        with gr.Row(visible=False, elem_id="details") as details:
-            with gr.Column(scale=3, min_width=300):
-                shown = gr.Image(label="The chosen image", interactive=False, buttons=["fullscreen"], elem_id="chosen")
-                more = gr.Button("More like this", elem_id="more")
-            with gr.Column(scale=2, min_width=300):
-                facts = gr.HTML(elem_id="facts")
-        _upload_parts(project, work)
-        found, found_beside, chosen, words = gr.State(()), gr.State(()), gr.State(None), gr.State("")
-
-        results = [status, answer, first, second, found, found_beside, words, details]
-        detailed = [details, shown, facts, chosen]
-        on: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-        picture, text, *narrowed, search_button, ask_button = asked
-        gr.on([search_button.click, text.submit], work.search, [picture, text, *narrowed], results, **on)
-        ask_button.click(work.ask, [picture, text, *narrowed], results, **on)
-        more.click(work.more, [chosen, *narrowed], results, **on)
-        for chosen_by in (
-            first.select(work.choose, [found, words], detailed, **on),
-            second.select(work.choose, [found_beside, words], detailed, **on),
-            answer.click(work.cited, [found, words], detailed, **on),
-        ):
-            chosen_by.then(None, js=_SHOW_DETAILS)
+        with gr.Tabs():
+            with gr.Tab("Search"):
+                _search_parts(guard)
+            with gr.Tab("Judge", elem_id="judge") as judge:
+                judge_parts(guard, judge)
     page.queue(default_concurrency_limit=8, max_size=100)
     return page
+
+
+def _search_parts(guard: Guard) -> None:
+    work = _Work(guard)
+    asked = _query_parts(guard.project)
+    status = gr.HTML(elem_id="status")
+    answer = gr.HTML(elem_id="answer", js_on_load=_CITE)
+    with gr.Row():
+        first, second = (_gallery(name, visible=name == "results") for name in ("results", "beside"))
+    with gr.Row(visible=False, elem_id="details") as details:
+        with gr.Column(scale=3, min_width=300):
+            shown = gr.Image(label="The chosen image", interactive=False, buttons=["fullscreen"], elem_id="chosen")
+            more = gr.Button("More like this", elem_id="more")
+        with gr.Column(scale=2, min_width=300):
+            facts = gr.HTML(elem_id="facts")
+    _upload_parts(guard.project, work)
+    found, found_beside, chosen, words = gr.State(()), gr.State(()), gr.State(None), gr.State("")
+
+    results = [status, answer, first, second, found, found_beside, words, details]
+    detailed = [details, shown, facts, chosen]
+    on: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    picture, text, *narrowed, search_button, ask_button = asked
+    gr.on([search_button.click, text.submit], work.search, [picture, text, *narrowed], results, **on)
+    ask_button.click(work.ask, [picture, text, *narrowed], results, **on)
+    more.click(work.more, [chosen, *narrowed], results, **on)
+    for chosen_by in (
+        first.select(work.choose, [found, words], detailed, **on),
+        second.select(work.choose, [found_beside, words], detailed, **on),
+        answer.click(work.cited, [found, words], detailed, **on),
+    ):
+        chosen_by.then(None, js=_SHOW_DETAILS)
 
 
 def _query_parts(project: Project) -> tuple[Any, ...]:
@@ -203,10 +208,10 @@ class _Work:
     Every search and answer fills the same outputs.
     """
 
-    def __init__(self, door: Door, sessions: Sessions | None) -> None:
-        self._door = door
-        self._project = door.project
-        self._sessions = sessions
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._door = guard.door
+        self._project = guard.project
 
     async def search(self, picture: str | None, text: str | None, *narrowed: Any) -> tuple[Any, ...]:
         """Fill the gallery, or two of them side by side."""
@@ -241,16 +246,16 @@ class _Work:
                 one = await self._door.answer_in_thread(lambda: next(stream, None))
             if one is not None:
                 yield await self._door.in_thread(partial(self._answered, one, words))
-        except _MENDABLE as error:
-            yield _failed(_message(error))
+        except MENDABLE as error:
+            yield _failed(message(error))
 
     async def choose(self, found: Found, words: str, event: gr.SelectData) -> tuple[Any, ...]:
         """Show the chosen image of a gallery."""
-        return await self._told_in_time(lambda: self._detailed(found, int(event.index), words))
+        return await self._guard.told_in_time(lambda: self._detailed(found, int(event.index), words))
 
     async def cited(self, found: Found, words: str, event: gr.EventData) -> tuple[Any, ...]:
         """Show the image that a citation leads to."""
-        return await self._told_in_time(lambda: self._detailed(found, int(event.number) - 1, words))
+        return await self._guard.told_in_time(lambda: self._detailed(found, int(event.number) - 1, words))
 
     async def upload(self, files: list[str] | None, into: str, request: gr.Request) -> tuple[str, Any]:
         """Put the files into a collection's source, as the API does."""
@@ -258,26 +263,17 @@ class _Work:
             return views.status("Choose pictures first.", trouble=True), gr.skip()
         if len(files) > _MOST_FILES:
             return views.status(f"At most {_MOST_FILES} at once.", trouble=True), gr.skip()
-        key_id = None
-        if (sessions := self._sessions) is not None:
-            key = await self._told_in_time(lambda: sessions.key_of(request.cookies.get(COOKIE)))
-            if key is None or "write" not in key.scopes:
-                return views.status("This key may only read: adding needs the scope write.", trouble=True), gr.skip()
-            key_id = key.key_id
+        try:
+            key_id = await self._guard.writer(request, "adding")
+        except MENDABLE as error:
+            return views.status(message(error), trouble=True), gr.skip()
         stored, troubles = [], []
         for file in files:
             try:
                 stored.append(await self._door.in_thread(partial(self._store, into, Path(file), key_id)))
-            except _MENDABLE as error:
-                troubles.append(views.status(f"{Path(file).name}: {_message(error)}", trouble=True))
+            except MENDABLE as error:
+                troubles.append(views.status(f"{Path(file).name}: {message(error)}", trouble=True))
         return views.uploads(stored) + "".join(troubles), None
-
-    async def _told_in_time(self, work: Callable[[], T]) -> T:
-        """What the work gives; Gradio shows what a person can mend above the page."""
-        try:
-            return await self._door.in_thread(work)
-        except _MENDABLE as error:
-            raise gr.Error(_message(error)) from None
 
     def _store(self, into: str, file: Path, key_id: str | None) -> Upload:
         return store(self._project, into, file.read_bytes(), key_id)
@@ -290,8 +286,8 @@ class _Work:
         """Search by one method or two, or say what is wrong. Opening the query's picture may fail too."""
         try:
             return await self._door.in_thread(lambda: self._shown(query(), words, narrowed))
-        except _MENDABLE as error:
-            return _failed(_message(error))
+        except MENDABLE as error:
+            return _failed(message(error))
 
     def _shown(self, query: Query, words: str, narrowed: _Narrowed) -> tuple[Any, ...]:
         found = self._found(query, narrowed.method, narrowed)
@@ -336,12 +332,6 @@ def _failed(message: str) -> tuple[Any, ...]:
         views.status(message, trouble=True), "", gr.update(value=nothing, label="Results"), _hidden(), (), (), "",
         gr.update(visible=False),
     )  # fmt: skip
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return "The database does not answer. Try again when it is back."
-    return error.detail if isinstance(error, ProblemError) else str(error)
 
 
 def _hidden() -> Any:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.project import Project
-from imagerag_assets.retrieval.images import thumbnail_of, tile_of
+from imagerag_assets.retrieval.images import picture_of, thumbnail_of
 from imagerag_assets.retrieval.search import Result
 
 PREVIEW_SIDE = 1000
@@ -19,19 +19,29 @@ _LINE = "#e4572e"
 
 def thumbnail(connection: Connection, one: Result) -> Image.Image:
     """The small picture of a result with its region."""
-    data, _ = thumbnail_of(connection, one.content)
-    with Image.open(io.BytesIO(data)) as opened:
-        return _with_region(opened.convert("RGB"), one)
+    return _with_region(_thumbnail(connection, one.content), one)
 
 
 def preview(connection: Connection, project: Project, one: Result) -> tuple[Image.Image, str]:
     """(the picture of a result with its region, empty or why it is the thumbnail alone)."""
+    picture, note = whole(connection, project, one.content)
+    return _with_region(picture, one), note
+
+
+def whole(connection: Connection, project: Project, content: str) -> tuple[Image.Image, str]:
+    """(a picture of at most PREVIEW_SIDE, empty or why it is the thumbnail). Raises `UnknownImageError` without one."""
     try:
-        picture = tile_of(connection, project, one.content, (0, 0, one.width, one.height))
+        picture = picture_of(connection, project, content)
     except ImageragError as error:
-        return thumbnail(connection, one), f"This is the thumbnail: {error}"
+        return _thumbnail(connection, content), f"This is the thumbnail: {error}"
     picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    return _with_region(picture, one), ""
+    return picture, ""
+
+
+def _thumbnail(connection: Connection, content: str) -> Image.Image:
+    data, _ = thumbnail_of(connection, content)
+    with Image.open(io.BytesIO(data)) as opened:
+        return opened.convert("RGB")
 
 
 def _with_region(picture: Image.Image, one: Result) -> Image.Image:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from imagerag_assets.answers import Answer
+from imagerag_assets.evaluation.benchmarks.judging import Candidate
 from imagerag_assets.retrieval.search import Result
 from imagerag_assets.retrieval.tokens import terms
 from imagerag_assets.serving.api.uploads import Upload
@@ -106,6 +107,26 @@ def uploads(stored: Sequence[Upload]) -> str:
             f"{one.collection}/{one.uri}: {_SAID_OF_UPLOAD[one.status]}{f' ({one.message})' if one.message else ''}"
             for one in stored
         ],
+    )
+
+
+def asked(candidate: Candidate, skipped: int) -> str:
+    """The query that an image is judged for, and how far its benchmark is."""
+    query, left = candidate.query, candidate.pooled - candidate.judged
+    later = f", {skipped} of them skipped" if skipped else ""
+    return (
+        f'<section aria-label="The query"><h2>{escape(query.text or "Images like the example")}</h2>'
+        f'<p class="small" id="left">{left} of {candidate.pooled} images are left{later}</p></section>'
+    )
+
+
+def to_judge(name: str, description: str, note: str) -> str:
+    """What is known of the image that is to be judged."""
+    return (
+        '<section aria-label="The image to judge">'
+        + status(note, trouble=True)
+        + (f"<p>{escape(description)}</p>" if description else "")
+        + f'<p class="small">{escape(name)}</p></section>'
     )
 
 

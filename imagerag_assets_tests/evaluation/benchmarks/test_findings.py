@@ -10,10 +10,17 @@ import pytest
 
 from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.errors import BenchmarkError
-from imagerag_assets.evaluation.benchmarks import Benchmark, Judgement, load_benchmark, read_benchmark, store_benchmark
+from imagerag_assets.evaluation.benchmarks import (
+    Benchmark,
+    Judgement,
+    Query,
+    load_benchmark,
+    read_benchmark,
+    store_benchmark,
+)
 from imagerag_assets.evaluation.benchmarks.findings import findings
 from imagerag_assets.evaluation.benchmarks.judging import remember
-from imagerag_assets.evaluation.benchmarks.store import stale_judgements
+from imagerag_assets.evaluation.benchmarks.store import judged_examples, stale_judgements
 from imagerag_assets.project import Project
 from imagerag_assets.stages import benchmark_queries
 from imagerag_assets_tests.evaluation.corpus import add_images, benchmark, content_of
@@ -158,6 +165,33 @@ def test_a_judgement_follows_its_image_and_is_stale_when_that_is_gone_or_another
     assert stale == {"new.jpg": "changed", "gone.jpg": "vanished", "never.jpg": "vanished"}
     assert "3 judgements are stale and count in no figure: 1 were judged on other pictures" in warning
     assert "2 name images that are gone (gone.jpg, never.jpg)" in warning
+
+
+def by_example(folder: Path, query_id: str, uri: str) -> Query:
+    """A query by the picture that a collection has under `uri`."""
+    (folder / uri).write_bytes(uri.encode())
+    return Query(query_id, "", folder / uri, "by_example", "")
+
+
+def test_the_example_itself_is_not_relevant_unless_a_near_duplicate_leads_to_its_group(
+    database: Database, tmp_path: Path
+) -> None:
+    groups = {"own.jpg": "own.jpg", "other.jpg": "other.jpg", "twin.jpg": "twin.jpg", "near.jpg": "twin.jpg"}
+    queries = (by_example(tmp_path, "q1", "own.jpg"), by_example(tmp_path, "q2", "twin.jpg"))
+    own = Judgement("q1", "renamed since.jpg", 2, content_of("own.jpg"))
+    qrels = (Judgement("q1", "own.jpg", 2), own, Judgement("q1", "other.jpg", 1), Judgement("q2", "twin.jpg", 1))
+    with database.connect() as connection:
+        add_images(connection, "b", groups)
+        store_benchmark(connection, "b", Benchmark(queries, qrels, "first"))
+        reachable = connection.execute("select query_id, uri from judgements where group_id is not null").fetchall()
+        note = told(connection, "note")
+        assert stale_judgements(connection) == []
+        # A database from before the examples' contents were kept learns them when the same benchmark is loaded.
+        connection.execute("update benchmark_queries set example = null")
+        assert not store_benchmark(connection, "b", Benchmark(queries, qrels, "first"))
+        assert judged_examples(connection) == [("b", "q1")]
+    assert sorted(reachable) == [("q1", "other.jpg"), ("q2", "twin.jpg")]
+    assert "Of 1 queries by example the example itself is judged relevant (q1)." in note
 
 
 def test_to_remember_makes_judgements_of_changed_images_hold_again(database: Database, tmp_path: Path) -> None:

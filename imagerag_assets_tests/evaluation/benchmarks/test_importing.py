@@ -75,7 +75,10 @@ def test_a_beir_folder_comes_with_its_splits_and_its_corpus_names_the_images(sho
     (beir / "qrels" / "test.tsv").write_text(HEADER + "q2\td2\t2\nq2\t7\t0\n")
     report, folder = bring(shop, beir)
     assert (report.form, report.queries, report.judgements) == ("BEIR", 2, 3)
-    assert report.left_out == ("1 judgements of 1 images that are not in shop, or not one alone: d3.",)
+    assert report.left_out == (
+        "1 judgements of 1 images that are not in shop, or not one alone: d3.",
+        "1 queries of which no judgement is left.",
+    )
     assert qrels_of(folder) == {("q1", "b/blue.jpg"): 1, ("q2", "a/red mug.jpg"): 2, ("q2", "c/7.png"): 0}
     read = load_benchmark(folder)
     assert {query.query_id: query.split for query in read.queries} == {"q1": "train", "q2": "test"}
@@ -124,9 +127,54 @@ def test_an_mteb_folder_of_json_lines_with_a_language_is_read_too(shop: Project,
     write_lines(mteb / "fr-qrels" / "test.jsonl", {"query-id": "q1", "corpus-id": "blue", "score": 1})
     report, folder = bring(shop, mteb)
     assert (report.queries, qrels_of(folder)) == (1, {("q1", "b/blue.jpg"): 1})
+    assert report.left_out == ("1 queries that nothing judges.",)
     write_lines(mteb / "en-qrels" / "test.jsonl", {"query-id": "q1", "corpus-id": "blue", "score": 1})
     with pytest.raises(BenchmarkError, match=r"several tables of qrels: en-qrels, fr-qrels"):
         bring(shop, mteb.rename(tmp_path / "two"))
+
+
+Q1 = {"_id": "q1", "text": "tasse"}
+BLUE = {"query-id": "q1", "corpus-id": "blue", "score": 3}
+
+
+@pytest.mark.parametrize(
+    ("queries", "qrels", "message"),
+    [
+        ([Q1, {**Q1, "text": "mug"}], [BLUE], "line 2: the query id 'q1' was an earlier row's"),
+        ([Q1], [{**BLUE, "score": None}], "line 1: score is None, not a whole number"),
+        ([Q1], [{"query-id": "q1", "corpus-id": "blue"}], "line 1: score is None, not a whole number"),
+        ([Q1], [BLUE, {**BLUE, "score": 0}], "line 2 gives 'blue' the score 0 for the query 'q1'.* gives it 3"),
+    ],
+)
+def test_an_mteb_folder_that_contradicts_itself_is_refused(
+    shop: Project, tmp_path: Path, queries: list[dict[str, Any]], qrels: list[dict[str, Any]], message: str
+) -> None:
+    write_lines(tmp_path / "mteb" / "queries.jsonl", *queries)
+    write_lines(tmp_path / "mteb" / "qrels.jsonl", *qrels)
+    with pytest.raises(BenchmarkError, match=message):
+        bring(shop, tmp_path / "mteb")
+
+
+def test_a_line_of_too_few_fields_and_a_corpus_id_of_two_images_are_refused(shop: Project, tmp_path: Path) -> None:
+    write_lines(tmp_path / "mteb" / "queries" / "test.jsonl", Q1)
+    qrels = tmp_path / "mteb" / "qrels.tsv"
+    qrels.write_text(HEADER + "q1\tblue\t1\nq1\t7\n")
+    with pytest.raises(BenchmarkError, match=r"qrels\.tsv, line 3 has 2 fields, and the header 3"):
+        bring(shop, tmp_path / "mteb")
+    qrels.write_text(HEADER + "q1\tblue\t1\n")
+    write_lines(tmp_path / "mteb" / "corpus.jsonl", {"_id": "blue", "title": "7"}, {"_id": "blue", "title": "blue"})
+    with pytest.raises(BenchmarkError, match="line 2: the corpus id 'blue' is another image's"):
+        bring(shop, tmp_path / "mteb")
+
+
+def test_an_image_that_is_judged_under_two_names_keeps_the_better_grade_and_that_is_told(
+    shop: Project, tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "mteb" / "queries.jsonl", Q1)
+    (tmp_path / "mteb" / "qrels.tsv").write_text(HEADER + "q1\tblue\t3\nq1\tb/blue.jpg\t0\nq1\tblue.jpg\t3\n")
+    report, folder = bring(shop, tmp_path / "mteb")
+    assert qrels_of(folder) == {("q1", "b/blue.jpg"): 3}
+    assert report.left_out == ("1 judgements of an image that has a better grade under another name.",)
 
 
 def test_clicks_become_grades_by_the_rule_of_shares() -> None:
@@ -156,8 +204,21 @@ def test_a_query_log_adds_up_clicks_and_leaves_rare_ones_out(shop: Project, tmp_
     report, folder = bring(shop, log)
     assert qrels_of(folder) == {("q0001", "b/blue.jpg"): 3}
     assert [query.text for query in load_benchmark(folder).queries] == ["Blue Mug"]
-    assert report.left_out[0] == "1 queries with fewer than 5 clicks."
-    assert "gone.jpg" in report.left_out[1]
+    assert report.left_out[:2] == (
+        "1 queries with fewer than 5 clicks.", "1 images with fewer than 2 clicks for their query.",
+    )  # fmt: skip
+    assert "gone.jpg" in report.left_out[2]
+
+
+def test_single_clicks_and_queries_that_have_no_others_are_told(shop: Project, tmp_path: Path) -> None:
+    log = tmp_path / "clicks.csv"
+    scattered = "".join(f"scattered,{number}.jpg\n" for number in range(6))
+    log.write_text("query,uri,count\nmug,b/blue.jpg,9\nmug,c/7.png,1\n" + scattered.replace("\n", ",1\n"))
+    report, folder = bring(shop, log)
+    assert qrels_of(folder) == {("q0001", "b/blue.jpg"): 3}
+    assert report.left_out == (
+        "7 images with fewer than 2 clicks for their query.", "1 queries of which no image has 2 clicks.",
+    )  # fmt: skip
 
 
 def test_only_clicks_since_a_day_count(shop: Project, tmp_path: Path) -> None:

@@ -135,6 +135,42 @@ def test_what_is_no_benchmark_of_the_collection_is_left_alone(shop: Project, fol
         add_queries(shop, tmp_path / "new", questions(tmp_path, " "), Rules(collection="shop"))
 
 
+def test_other_rules_than_the_folders_own_are_refused_and_none_leave_them(
+    shop: Project, folder: Path, tmp_path: Path
+) -> None:
+    before = (folder / "benchmark.yaml").read_text()
+    file = questions(tmp_path, "red mug", "blue")
+    for rules, told in (
+        ({"depth": 5}, r"depth: 3 \(asked for: 5\)"),
+        ({"splits": {"train": 40, "validation": 20, "test": 40}}, r"splits: none \(asked for: 40/20/40\)"),
+        ({"seed": 7}, r"seed: 0 \(asked for: 7\)"),
+    ):
+        with pytest.raises(BenchmarkError, match=told):
+            add_queries(shop, folder, file, Rules.model_validate({"collection": "shop", **rules}))
+    assert len(load_benchmark(folder).queries) == 2
+    assert add_queries(shop, folder, file, Rules(collection="shop", depth=3)) == 1
+    assert (folder / "benchmark.yaml").read_text() == before
+
+
+def test_another_query_under_a_known_id_is_refused(shop: Project, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "asked.jsonl"
+    file.write_text(json.dumps({"_id": "q0001", "text": "invoice number"}))
+    assert add_queries(shop, folder, file, Rules(collection="shop")) == 0
+    for other in ({"text": "another invoice"}, {"text": "invoice number", "metadata": {"language": "fr"}}):
+        file.write_text(json.dumps({"_id": "q0001", **other}) + "\n" + json.dumps({"_id": "new", "text": "new"}))
+        with pytest.raises(BenchmarkError, match="'q0001' is another query's"):
+            add_queries(shop, folder, file, Rules(collection="shop"))
+    assert len(load_benchmark(folder).queries) == 2
+
+
+def test_a_drawn_split_is_not_written_down_when_queries_come_later(shop: Project, tmp_path: Path) -> None:
+    made, rules = tmp_path / "made", Rules.model_validate({"collection": "shop", "splits": {}})
+    for texts in (("mug",), ("mug", "invoice")):
+        add_queries(shop, made, questions(tmp_path, *texts), rules)
+    assert "split" not in (made / "queries.jsonl").read_text()
+    assert all(query.split for query in load_benchmark(made).queries)
+
+
 def test_a_name_lies_beside_the_settings_and_a_path_where_it_says(tmp_path: Path) -> None:
     assert benchmark_path(tmp_path, "mugs") == tmp_path / "benchmarks" / "mugs"
     assert benchmark_path(tmp_path, "a/../mugs") == tmp_path / "mugs"
@@ -163,6 +199,23 @@ def test_every_mark_is_on_disk_at_once_and_the_next_image_is_offered(folder: Pat
     assert mark_all(folder, 0) == first.pooled - 1
     judge(folder, "q0001", first.image.corpus_id, 1)
     assert len(load_benchmark(folder).qrels) == first.pooled
+
+
+def test_a_mark_reads_no_example_picture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "large.png").write_bytes(b"pixels")
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q0001", "image": "large.png"}) + "\n")
+    (folder / POOL).write_text((folder / POOL).read_text().splitlines()[0] + "\n")
+    plain = Path.read_bytes
+    read: list[str] = []
+
+    def read_bytes(path: Path) -> bytes:
+        read.append(path.name)
+        return plain(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert mark_all(folder, 1)
+    assert "qrels.tsv" in read
+    assert "large.png" not in read
 
 
 def test_a_skipped_image_comes_again_only_in_another_session(folder: Path) -> None:

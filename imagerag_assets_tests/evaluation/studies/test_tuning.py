@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from imagerag_assets.evaluation.benchmarks import Benchmark, Judgement, store_benchmark
 from imagerag_assets.evaluation.benchmarks import Query as Asked
 from imagerag_assets.evaluation.benchmarks.splits import Split
-from imagerag_assets.evaluation.studies import tuning
-from imagerag_assets.evaluation.studies.tuning import adjusted, choose, ndcg_at_10, tuning_proposal
+from imagerag_assets.evaluation.studies import store, tuning
+from imagerag_assets.evaluation.studies.tuning import adjusted, choose, halves, ndcg_at_10, tuning_proposal
 from imagerag_assets.models.dual_encoder import DualEncoder
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
@@ -68,6 +68,54 @@ def test_with_several_proposals_chance_has_less_to_say() -> None:
     # Holm (1979): .01 · 4, then the running maximum of .03 · 3 and .04 · 2, then .005 of the first place.
     assert adjusted([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert adjusted([]) == []
+
+
+def row(settings: dict[str, float], difference: float, verdict: str) -> dict[str, object]:
+    return {"settings": settings, "difference": difference, "verdict": verdict}
+
+
+FIRST, SECOND = {"fusion.text_knows": 0.85}, {"fusion.tile_weight": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("together", "printed", "alone"),
+    [
+        ((-0.02, "worse"), SECOND, ["fusion.text_knows"]),
+        ((0.01, "no difference seen"), SECOND, ["fusion.text_knows"]),
+        ((0.01, "better"), SECOND, ["fusion.text_knows"]),
+        ((0.05, "better"), {**FIRST, **SECOND}, []),
+    ],
+)
+def test_values_are_proposed_together_only_if_together_they_were_measured_to_be_better(
+    together: tuple[float, str], printed: dict[str, float], alone: list[str]
+) -> None:
+    duplicates = row({"dedup.similarity": 0.8}, 0.1, "better")
+    rows = [row(FIRST, 0.02, "better"), row(SECOND, 0.03, "better"), row({**FIRST, **SECOND}, *together), duplicates]
+    assert tuning.better({"proposals": rows}) == {**printed, "dedup.similarity": 0.8}
+    assert tuning.left_alone({"proposals": rows}) == alone
+
+
+def test_a_value_that_is_better_only_together_with_others_is_proposed_with_them() -> None:
+    rows = [
+        row(FIRST, 0.02, "better"),
+        row(SECOND, 0.0, "no difference seen"),
+        row({**FIRST, **SECOND}, 0.03, "better"),
+    ]
+    assert tuning.better({"proposals": rows}) == {**FIRST, **SECOND}
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)).filter(lambda pair: pair[0] != pair[1])))
+def test_no_image_is_in_both_halves_of_the_decided_pairs(numbers: list[tuple[int, int]]) -> None:
+    pairs = [(str(one), str(other)) for one, other in numbers]
+    first, second = halves(pairs)
+    assert sorted((*first, *second)) == list(range(len(pairs)))
+    images = [{image for place in side for image in pairs[place]} for side in (first, second)]
+    assert images[0].isdisjoint(images[1])
+
+
+def test_pairs_that_share_no_image_are_halved_evenly() -> None:
+    first, second = halves([(f"a{number}", f"b{number}") for number in range(9)])
+    assert {len(first), len(second)} == {4, 5}
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +237,20 @@ def test_the_same_queries_and_settings_are_searched_once(shop: Project) -> None:
         first, second = tuning_proposal(connection, shop), tuning_proposal(connection, shop)
     assert not second.made
     assert second.result == first.result
+
+
+def test_the_command_prints_the_best_alone_and_names_the_others_where_together_they_are_worse(shop: Project) -> None:
+    def proposal(settings: dict[str, float], gain: float, verdict: str) -> dict[str, object]:
+        made = tuning._proposal(("told", "", ""), settings, "nDCG@10", gain, np.zeros(9), np.full(9, gain))
+        return {**made, "p_adjusted": 0.01, "verdict": verdict}
+
+    found = [proposal(FIRST, 0.2, "better"), proposal(SECOND, 0.1, "better")]
+    found.append(proposal({**FIRST, **SECOND}, -0.1, "worse"))
+    decide_pairs(shop, 6)
+    with shop.database.connect() as connection:
+        state = tuning._state(connection, shop, generations.live(connection))
+        store.keep(connection, tuning.STUDY, state, {"proposals": found, "notes": []})
+    told = CliRunner().invoke(app, ["tune", "--settings", str(shop.__dict__["file"])], env={"COLUMNS": "200"})
+    assert "fusion:\n  text_knows: 0.85\n" in told.output
+    assert "  tile_weight" not in told.output
+    assert "not to be added: together they were not seen to gain more. fusion.tile_weight" in told.output

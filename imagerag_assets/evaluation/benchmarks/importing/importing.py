@@ -85,6 +85,8 @@ def import_benchmark(project: Project, source: Path, folder: Path, rules: Rules,
         with project.database.connect() as connection:
             qrels, left_out = _found(foreign, Images.of(connection, rules.collection), rules.collection)
         queries = _judged(foreign.queries, qrels)
+        if unjudged := len(foreign.queries) - len(queries):
+            left_out.append(f"{unjudged} queries of which no judgement is left.")
         write_rules(unfinished, rules)
         write_queries(unfinished, queries, place)
         write_qrels(unfinished, qrels)
@@ -106,9 +108,10 @@ def _read(source: Path, place: Path | None, examples: Path, since: str) -> Forei
 
 
 def _found(foreign: Foreign, images: Images, collection: str) -> tuple[list[Judgement], list[str]]:
-    """The judgements of images that the collection has, each image once per query with its best grade."""
+    """(judgements of images that the collection has, each once per query with its best grade; what is left out)."""
     qrels: dict[tuple[str, str], Judgement] = {}
     unknown: list[str] = []
+    overruled = 0
     for one in foreign.judgements:
         found = images.find(foreign.images.get(one.corpus_id, Named((one.corpus_id,))))
         if found is None:
@@ -117,6 +120,7 @@ def _found(foreign: Foreign, images: Images, collection: str) -> tuple[list[Judg
         uri, content = found
         known = qrels.get((one.query_id, uri))
         grade = max(one.score, known.score) if known else one.score
+        overruled += known is not None and known.score != one.score
         qrels[one.query_id, uri] = Judgement(one.query_id, uri, grade, content)
     if not qrels:
         raise BenchmarkError(
@@ -124,7 +128,10 @@ def _found(foreign: Foreign, images: Images, collection: str) -> tuple[list[Judg
             f"{f', for instance {unknown[0]!r}' if unknown else ''}. Ingest it first (imagerag materialize raw_images) "
             "or name the images by path, file name, or file name without its ending."
         )
-    return list(qrels.values()), [_told(unknown, collection)] if unknown else []
+    left_out = [_told(unknown, collection)] if unknown else []
+    if overruled:
+        left_out.append(f"{overruled} judgements of an image that has a better grade under another name.")
+    return list(qrels.values()), left_out
 
 
 def _told(unknown: Collection[str], collection: str) -> str:

@@ -51,11 +51,16 @@ def read_log(file: Path, since: str = "") -> Foreign:
     foreign = Foreign("a query log", [], [])
     if rare := len(clicks) - len(often):
         foreign.left_out.append(f"{rare} queries with fewer than {LEAST_QUERY_CLICKS} clicks.")
-    ordered = sorted(often, key=lambda key: (-often[key].total(), key))
+    graded = {key: grades(counts) for key, counts in often.items()}
+    if single := sum(len(often[key]) - len(graded[key]) for key in often):
+        foreign.left_out.append(f"{single} images with fewer than {LEAST_CLICKS} clicks for their query.")
+    if scattered := sum(not found for found in graded.values()):
+        foreign.left_out.append(f"{scattered} queries of which no image has {LEAST_CLICKS} clicks.")
+    ordered = sorted(filter(graded.get, often), key=lambda key: (-often[key].total(), key))
     for number, key in enumerate(ordered, start=1):
         query_id = f"q{number:04}"
         foreign.queries.append(Query(query_id, spelled[key], None, "clicked", ""))
-        foreign.judgements += [ForeignJudgement(query_id, uri, grade) for uri, grade in grades(often[key]).items()]
+        foreign.judgements += [ForeignJudgement(query_id, uri, grade) for uri, grade in graded[key].items()]
     return foreign
 
 

@@ -33,32 +33,50 @@ _BATCH = 64
 
 def read_mteb(folder: Path, examples: Path) -> Foreign:
     """Read the tables; pictures of queries are written into `examples`. Raises `BenchmarkError`."""
-    judgements: list[ForeignJudgement] = []
+    judgements: dict[tuple[str, str], ForeignJudgement] = {}
     splits: dict[str, Split] = {}
     files = _files(folder, "qrels")
     several = len({_split(file) for file in files}) > 1
     for file in files:
         for where, values in _rows(file):
             query_id, corpus_id = _id(where, values, "query-id"), _id(where, values, "corpus-id")
-            score = whole_number(where, "score", values.get("score", 1))
-            judgements.append(ForeignJudgement(query_id, corpus_id, score))
+            one = ForeignJudgement(query_id, corpus_id, whole_number(where, "score", values.get("score")))
+            known = judgements.setdefault((query_id, corpus_id), one)
+            if known != one:
+                raise BenchmarkError(
+                    f"{where} gives {corpus_id!r} the score {one.score} for the query {query_id!r}, and an earlier row "
+                    f"gives it {known.score}. Keep the one that is right."
+                )
             if several and splits.setdefault(query_id, _split(file)) != _split(file):
                 raise BenchmarkError(f"{where} puts the query {query_id!r} into a second split. Keep it in one.")
-    judged = {one.corpus_id for one in judgements}
-    asked = {one.query_id for one in judgements}
-    queries: dict[str, Query] = {}
-    for file in _files(folder, "queries"):
-        for where, values in _rows(file):
-            query = _query(where, values, examples, asked)
-            if query is not None:
-                queries[query.query_id] = replace(query, split=splits.get(query.query_id, ""))
+    judged = {one.corpus_id for one in judgements.values()}
+    asked = {one.query_id for one in judgements.values()}
+    queries, others = _queries(folder, examples, asked)
     if missing := sorted(asked - set(queries)):
         raise BenchmarkError(f"{folder}: the qrels judge queries that are not there, the first {missing[0]!r}.")
-    return Foreign("MTEB", list(queries.values()), judgements, _images(folder, judged))
+    split = [replace(query, split=splits.get(query.query_id, "")) for query in queries.values()]
+    left_out = [f"{others} queries that nothing judges."] if others else []
+    return Foreign("MTEB", split, list(judgements.values()), _images(folder, judged), left_out)
+
+
+def _queries(folder: Path, examples: Path, asked: set[str]) -> tuple[dict[str, Query], int]:
+    """The queries of `asked` by id, and how many others there are."""
+    queries: dict[str, Query] = {}
+    others = 0
+    for file in _files(folder, "queries"):
+        for where, values in _rows(file):
+            query_id = _id(where, values, "id")
+            if query_id not in asked:
+                others += 1
+            elif query_id in queries:
+                raise BenchmarkError(f"{where}: the query id {query_id!r} was an earlier row's. Keep one of them.")
+            else:
+                queries[query_id] = _query(where, query_id, values, examples)
+    return queries, others
 
 
 def _images(folder: Path, judged: set[str]) -> dict[str, Named]:
-    images = {}
+    images: dict[str, Named] = {}
     for file in _files(folder, "corpus", needed=False):
         for where, values in _rows(file):
             name = _id(where, values, "id")
@@ -66,7 +84,9 @@ def _images(folder: Path, judged: set[str]) -> dict[str, Named]:
                 picture = values.get("image")
                 data, path = _picture(picture)
                 content = hashlib.sha256(data).hexdigest() if data else ""
-                images[name] = Named((*names_of(values), *([path] if path else []), name), content)
+                named = Named((*names_of(values), *([path] if path else []), name), content)
+                if images.setdefault(name, named) != named:
+                    raise BenchmarkError(f"{where}: the corpus id {name!r} is another image's in an earlier row.")
     return images
 
 
@@ -101,11 +121,23 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if file.suffix == ".jsonl":
         yield from json_lines(file)
     elif file.suffix == ".tsv":
-        header, *lines = file.read_text(encoding="utf-8-sig").splitlines() or [""]
-        for number, line in enumerate(lines, start=2):
-            yield f"{file}, line {number}", dict(zip(header.split("\t"), line.split("\t"), strict=False))
+        yield from _tsv_rows(file)
     else:
         yield from _parquet_rows(file)
+
+
+def _tsv_rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        lines = [line.rstrip("\r") for line in file.read_bytes().decode("utf-8-sig").split("\n")]
+    except UnicodeDecodeError as error:
+        raise BenchmarkError(f"{file} cannot be read as UTF-8 text: {error}") from None
+    header = lines[0].split("\t")
+    for number, line in enumerate(lines[1:], start=2):
+        fields = line.split("\t")
+        if line and len(fields) != len(header):
+            raise BenchmarkError(f"{file}, line {number} has {len(fields)} fields, and the header {len(header)}.")
+        if line:
+            yield f"{file}, line {number}", dict(zip(header, fields, strict=True))
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -131,10 +163,7 @@ def _id(where: str, values: dict[str, Any], key: str) -> str:
     return str(value)
 
 
-def _query(where: str, values: dict[str, Any], examples: Path, asked: set[str]) -> Query | None:
-    query_id = _id(where, values, "id")
-    if query_id not in asked:
-        return None
+def _query(where: str, query_id: str, values: dict[str, Any], examples: Path) -> Query:
     text = values.get("text") or ""
     data, _ = _picture(values.get("image"))
     if not isinstance(text, str) or not (text.strip() or data):
