@@ -8,6 +8,7 @@ import pytest
 
 from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.evaluation.metrics import read
+from imagerag_assets.evaluation.report.tables import costs_by_collection, costs_by_model
 from imagerag_assets_tests.evaluation.corpus import run_dbt
 
 
@@ -26,7 +27,15 @@ def test_costs_are_told_per_model_and_per_day_in_utc(database: Database, tmp_pat
         call(connection, "2026-03-02 01:30:00+02", "a", "repaired", "0.006", 300)
         call(connection, "2026-03-02 00:30:00+00", "b", "ok", "0.002", 200)
     done = run_dbt(
-        database, tmp_path, "build", "--select", "cost_by_model", "cost_by_day", "--exclude-resource-type", "unit_test"
+        database,
+        tmp_path,
+        "build",
+        "--select",
+        "cost_by_model",
+        "cost_by_day",
+        "cost_by_collection",
+        "--exclude-resource-type",
+        "unit_test",
     )
     assert done.returncode == 0, done.stdout
     with database.connect() as connection:
@@ -40,3 +49,22 @@ def test_costs_are_told_per_model_and_per_day_in_utc(database: Database, tmp_pat
     assert model["cost_usd_per_item"] == pytest.approx(0.006)
     told = [(str(day["day"]), day["calls"], day["calls_without_an_answer"], round(day["cost_usd"], 6)) for day in days]
     assert told == [("2026-03-01", 2, 1, 0.01), ("2026-03-02", 2, 1, 0.002)]
+
+
+def test_a_price_that_nobody_knows_is_never_nothing(database: Database, tmp_path: Path) -> None:
+    """A hundred images of unknown cost, then one of them at a cent: about ten dollars per 1,000, not ten cents."""
+    with database.connect() as connection:
+        for number in range(100):
+            call(connection, "2026-03-01 12:00:00+00", str(number), "ok", None, 100)
+    done = run_dbt(database, tmp_path, "run", "--select", "costs")
+    assert done.returncode == 0, done.stdout
+    with database.connect() as connection:
+        (unknown,) = costs_by_model(connection)
+        (collection,) = costs_by_collection(connection)
+        assert (unknown["items"], unknown["cost_usd"], unknown["cost_usd_per_item"]) == (100, None, None)
+        assert (collection["images_of_known_cost"], collection["cost_usd_per_1000_images"]) == (0, None)
+        connection.execute("update model_calls set cost_usd = 0.01 where item = '7'")
+        (known,) = costs_by_model(connection)
+        (collection,) = costs_by_collection(connection)
+    assert (known["items_of_known_cost"], known["cost_usd_per_item"]) == (1, pytest.approx(0.01))
+    assert (collection["images"], collection["cost_usd_per_1000_images"]) == (100, pytest.approx(10))
