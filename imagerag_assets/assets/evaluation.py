@@ -32,6 +32,7 @@ from imagerag_assets.assets.common import (
     table_metadata,
     tell,
 )
+from imagerag_assets.assets.dbt_builds import prune_builds
 from imagerag_assets.assets.dbt_docs import write_dbt_docs
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.pgvector_index import pgvector_index
@@ -178,6 +179,7 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
         with chdir(Path.cwd()):
             for event in build.stream().fetch_column_metadata():
                 yield _with_metrics(event, opened.database.connect)
+        prune_builds(build.target_path)
 
 
 def dbt_build(dbt: DbtCliResource, database_url: str, *options: str, **more: Any) -> DbtCliInvocation:
