@@ -119,14 +119,18 @@ def costs_by_collection(connection: Connection) -> list[Row]:
     return read(connection, "select * from imagerag_eval.cost_by_collection order by collection")
 
 
-def encoders(connection: Connection, generation: int) -> list[str]:
-    """The models that encode a query for that generation: none of them is a provider's."""
+def encoders(connection: Connection, generation: int) -> dict[str, str]:
+    """The models that encode a query for that generation, by the name of their setting: none is a provider's."""
     (parameters,) = one_row(
         connection.execute("select parameters from generations where generation = %s", (generation,))
     )
     models = parameters.get("models") or {}
     # A folder by its last part: its whole path is this machine's business.
-    return [PurePath(str(models[name])).name for name in ("image_text", "text") if models.get(name)]
+    return {
+        f"models.{name}": PurePath(model).name if model.startswith("/") else model
+        for name in ("image_text", "text")
+        if (model := str(models.get(name) or ""))
+    }
 
 
 def judgements(connection: Connection, evaluation: int) -> list[Row]:
