@@ -14,7 +14,7 @@ from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.history import evaluations
 from imagerag_assets.evaluation.markdown import markdown_table
 from imagerag_assets.evaluation.runs import evaluation_fingerprint
-from imagerag_assets.evaluation.significance import CONFIDENCE, METRICS, Comparison, Side, compare, compare_evaluations
+from imagerag_assets.evaluation.significance import CONFIDENCE, METRICS, Comparison, Side, compare, compare_methods
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.generations import Generation
@@ -108,7 +108,7 @@ def compare_generations(
     measured = [[e.evaluation for e in evaluations(connection, number) if e.measured] for number in (before, after)]
     if not all(measured):
         return []
-    return compare_evaluations(connection, measured[0][0], measured[1][0], methods, metrics)
+    return compare_methods(connection, measured[0][0], measured[1][0], methods, metrics)
 
 
 def comparison_rows(comparisons: Sequence[tuple[str, Comparison]]) -> list[tuple[str, ...]]:

@@ -104,7 +104,7 @@ def compare(
     ]
 
 
-def compare_evaluations(
+def compare_methods(
     connection: Connection, before: int, after: int, methods: Sequence[str], metrics: Sequence[GateMetric] = METRICS
 ) -> list[tuple[str, Comparison]]:
     """(method, comparison) of every method with itself in another evaluation, as `compare` does."""

@@ -74,13 +74,13 @@ def list_evaluations(settings: SettingsFile = None, as_json: AsJson = False) -> 
 def compare(before: Number, after: Number, settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Compare two evaluations on the same queries, judged alike, to see whether the second is better."""
     from imagerag_assets.errors import EvaluationError
-    from imagerag_assets.evaluation.significance import compare_evaluations
+    from imagerag_assets.evaluation.significance import compare_methods
     from imagerag_assets.methods import METHODS
     from imagerag_assets.project import open_project
 
     with open_project(settings).database.connect() as connection:
         one, other = (_measured(connection, number) for number in (before, after))
-        found = compare_evaluations(connection, before, after, METHODS)
+        found = compare_methods(connection, before, after, METHODS)
     if not found:
         raise EvaluationError(
             f"Evaluations {before} and {after} have no query in common that both judged alike: their benchmarks differ."

@@ -14,7 +14,7 @@ from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.metrics import Row, metrics_table, read
 from imagerag_assets.evaluation.report.evaluations import Subject
-from imagerag_assets.evaluation.significance import Comparison, Side, compare, compare_evaluations, method_pairs
+from imagerag_assets.evaluation.significance import Comparison, Side, compare, compare_methods, method_pairs
 from imagerag_assets.settings import GateMetric
 
 JUDGED_BY: tuple[GateMetric, ...] = ("ndcg_at_10",)
@@ -51,7 +51,7 @@ def slices(
 def since(connection: Connection, subject: Subject, methods: Sequence[str]) -> Asked:
     """Every method against itself in each baseline, by the baseline's name; nothing where no query is in both."""
     found = {
-        one.name: compare_evaluations(connection, one.evaluation, subject.number, methods, JUDGED_BY)
+        one.name: compare_methods(connection, one.evaluation, subject.number, methods, JUDGED_BY)
         for one in subject.baselines
     }
     return {name: pairs for name, pairs in found.items() if pairs}
