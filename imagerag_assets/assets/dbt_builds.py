@@ -3,6 +3,8 @@
 import re
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 KEPT_DAYS = 7
@@ -10,13 +12,17 @@ KEPT_DAYS = 7
 _BUILD = re.compile(r"(\w+-[0-9a-f]{7}-)?[0-9a-f]{7}")
 
 
-def prune_builds(passed: Path) -> None:
-    """Delete the folder of a build that has passed, and those of failed or killed ones that are older than KEPT_DAYS.
+@contextmanager
+def tidied(target: Path) -> Iterator[None]:
+    """Delete the folder of a build that has passed, and whatever it came to those that are older than KEPT_DAYS.
 
     The UI reads none of them: events, lineage and logs of a run are in the instance.
     """
-    shutil.rmtree(passed, ignore_errors=True)
-    oldest = time.time() - KEPT_DAYS * 86_400
-    for folder in passed.parent.iterdir():
-        if _BUILD.fullmatch(folder.name) and folder.is_dir() and folder.stat().st_mtime < oldest:
-            shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+        shutil.rmtree(target, ignore_errors=True)
+    finally:
+        oldest = time.time() - KEPT_DAYS * 86_400
+        for folder in target.parent.iterdir():
+            if _BUILD.fullmatch(folder.name) and folder.is_dir() and folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -32,7 +32,7 @@ from imagerag_assets.assets.common import (
     table_metadata,
     tell,
 )
-from imagerag_assets.assets.dbt_builds import prune_builds
+from imagerag_assets.assets.dbt_builds import tidied
 from imagerag_assets.assets.dbt_docs import write_dbt_docs
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.pgvector_index import pgvector_index
@@ -176,10 +176,9 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
         # From which columns of the assets before it each column is made. dagster-dbt looks that up in threads, each of
         # which changes the working folder and changes it back to what it found: often to that of another thread. The
         # steps that follow would open the settings of that folder.
-        with chdir(Path.cwd()):
+        with tidied(build.target_path), chdir(Path.cwd()):
             for event in build.stream().fetch_column_metadata():
                 yield _with_metrics(event, opened.database.connect)
-        prune_builds(build.target_path)
 
 
 def dbt_build(dbt: DbtCliResource, database_url: str, *options: str, **more: Any) -> DbtCliInvocation:

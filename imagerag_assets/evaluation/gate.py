@@ -116,7 +116,8 @@ def comparison_rows(comparisons: Sequence[tuple[str, Comparison]]) -> list[tuple
     return [
         (
             method, METRIC_NAMES[one.metric], str(one.queries), f"{one.before:.3f}", f"{one.after:.3f}",
-            f"{one.difference:+.3f}", f"{one.low:+.3f} to {one.high:+.3f}", f"{one.p:.3f}", one.verdict,
+            f"{one.difference:+.3f}", "unknown" if one.queries < 2 else f"{one.low:+.3f} to {one.high:+.3f}",
+            f"{one.p:.3f}", one.verdict,
             "–" if one.needed is None else f"{one.needed:,}",
         )
         for method, one in comparisons
