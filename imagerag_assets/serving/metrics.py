@@ -38,7 +38,9 @@ def newest(context: typer.Context, settings: SettingsFile = None, as_json: AsJso
     from imagerag_assets.evaluation.metrics import metrics_table
     from imagerag_assets.project import open_project
 
-    if context.invoked_subcommand:
+    if asked := context.invoked_subcommand:
+        if settings or as_json:
+            raise typer.BadParameter(f"Options stand after {asked}: imagerag metrics {asked} … --settings … --json")
         return
     project = open_project(settings)
     if not as_json:

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from psycopg.types.json import Jsonb
+from scipy import stats
 
 from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.evaluation import report
@@ -202,6 +203,17 @@ def test_the_figures_in_the_page_are_those_of_the_database(opened: Page, two_eva
         (row["method"], row["k"]): pytest.approx(row["recall_at_k"], abs=1e-5)
         for row in curves if row["benchmark"] == "all"
     }  # fmt: skip
+
+
+def test_the_margins_in_the_table_are_students(two_evaluations: TwoEvaluations) -> None:
+    with two_evaluations.database.connect() as connection:
+        rows = {row["method"]: row for row in metrics_table(connection, 2) if row["benchmark"] == "all"}
+        values = read(connection, "select method, ndcg_at_10 from imagerag_eval.query_metrics where evaluation = 2")
+    samples = {method: [one["ndcg_at_10"] for one in values if one["method"] == method] for method in rows}
+    assert {len(sample) for sample in samples.values()} == {3}
+    for method, sample in samples.items():
+        expected = stats.t.ppf(0.975, 2) * stats.sem(sample)
+        assert rows[method]["ndcg_at_10_margin"] == pytest.approx(expected, rel=1e-4), method
 
 
 def test_the_curves_end_in_the_means_of_the_table(two_evaluations: TwoEvaluations) -> None:

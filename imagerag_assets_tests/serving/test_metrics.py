@@ -104,6 +104,12 @@ def test_the_newest_is_printed_as_ever(project: Project) -> None:
     assert {row["evaluation"] for row in json.loads(project.run("--json").stdout)} == {4}
 
 
+def test_options_before_the_subcommand_are_refused_and_not_ignored(project: Project) -> None:
+    ended = CliRunner().invoke(app, ["metrics", "--settings", str(project.settings), "list"])
+    assert ended.exit_code == 2
+    assert "Options stand after list" in " ".join(ended.output.split())
+
+
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
