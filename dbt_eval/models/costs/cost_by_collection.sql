@@ -1,15 +1,26 @@
 -- A view, as cost_by_model is.
 {{ config(materialized='view') }}
 
--- What an image or a question cost is known where that of every answer about it is, of whatever model.
-with of_items as (
+-- An image is called by its content and what was told of its collection: told otherwise it is the same image.
+with calls as (
     select
         collection,
         case stage when 'ask' then 'question' when 'retrieval_runs' then 'search' else 'image' end as what,
+        split_part(item, ':', 1) as item,
+        outcome,
+        cost_usd
+    from {{ source('imagerag', 'model_calls') }}
+),
+
+-- What an image or a question cost is known where that of every answer about it is, of whatever model.
+of_items as (
+    select
+        collection,
+        what,
         bool_and(cost_usd is not null) filter (where outcome in ('ok', 'repaired')) as is_known,
         count(*) as calls,
         sum(cost_usd) as cost_usd
-    from {{ source('imagerag', 'model_calls') }}
+    from calls
     group by collection, what, item
 ),
 
