@@ -63,6 +63,10 @@ class GenerationError(ImageragError):
     """A person asks for a generation of the index that does not exist, is not whole, or is gone."""
 
 
+class EvaluationError(ImageragError):
+    """A person asks for an evaluation that does not exist or was not measured, or for two that do not compare."""
+
+
 class DecisionError(ImageragError):
     """A person's word about duplicates names no image, or contradicts what was said before."""
 

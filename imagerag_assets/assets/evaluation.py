@@ -32,6 +32,7 @@ from imagerag_assets.assets.common import (
     table_metadata,
     tell,
 )
+from imagerag_assets.assets.dbt_builds import tidied
 from imagerag_assets.assets.dbt_docs import write_dbt_docs
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.pgvector_index import pgvector_index
@@ -39,6 +40,7 @@ from imagerag_assets.assets.raw_images import raw_images
 from imagerag_assets.database.connection import Connection, dbt_environment
 from imagerag_assets.errors import SettingsError
 from imagerag_assets.evaluation.benchmarks import never_ingested
+from imagerag_assets.evaluation.benchmarks.findings import findings
 from imagerag_assets.evaluation.metrics import count_unmeasured, metrics_markdown, metrics_plot_png, metrics_table
 from imagerag_assets.evaluation.report import INDEX, write_report
 from imagerag_assets.evaluation.studies.sections import study_sections
@@ -174,7 +176,7 @@ def dbt_eval(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: Pr
         # From which columns of the assets before it each column is made. dagster-dbt looks that up in threads, each of
         # which changes the working folder and changes it back to what it found: often to that of another thread. The
         # steps that follow would open the settings of that folder.
-        with chdir(Path.cwd()):
+        with tidied(build.target_path), chdir(Path.cwd()):
             for event in build.stream().fetch_column_metadata():
                 yield _with_metrics(event, opened.database.connect)
 
@@ -192,37 +194,35 @@ def dbt_build(dbt: DbtCliResource, database_url: str, *options: str, **more: Any
     group_name=EVALUATION,
     kinds={"python", "html"},
     owners=OWNERS,
-    code_version="3",
+    code_version="4",
     config_schema=NO_CONFIG,
     description=(
         "One self-contained HTML page about the newest evaluation, one about the candidate's, and an index of all, "
-        "with the index's health and the proposals of tuning. The headline table and plot are here too."
+        "with what is wrong with the benchmarks. The headline table and plot are here too."
     ),
 )
 def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     with clear_failure():
         opened = project.open()
         with opened.database.connect() as connection:
-            version = dg.DataVersion(runs_stage.data_version(connection))
-            if not metrics_table(connection):
-                context.log.info("eval_report: nothing to report, nothing is measured of what is live")
-                return dg.MaterializeResult(
-                    data_version=version, metadata={"report": "Nothing is measured of what is live."}
-                )
             folder = opened.settings.data_path / "reports"
             before = set(folder.glob("evaluation-*.html"))
             page = write_report(connection, folder, study_sections(connection, opened.settings))
             docs = write_dbt_docs(dbt_resource(), dbt_manifest(), folder / "dbt" / "index.html")
             context.log.info(f"eval_report: {page}")
             return dg.MaterializeResult(
-                data_version=version,
+                data_version=dg.DataVersion(runs_stage.data_version(connection)),
                 metadata={
                     "report": dg.MetadataValue.path(str(page)),
                     "all reports": dg.MetadataValue.path(str(folder / INDEX)),
                     "served by imagerag serve at": f"/reports/{page.name}",
                     "report_bytes": page.stat().st_size,
                     "documentation of the metrics": dg.MetadataValue.path(str(docs)),
-                    **_metrics_metadata(connection, plot=page not in before),
+                    "findings": table_metadata(
+                        ("benchmark", "level", "what was found"),
+                        [(one.benchmark, one.level, one.message) for one in findings(connection)],
+                    ),
+                    **_metrics_metadata(connection, plot=page not in {*before, folder / INDEX}),
                 },
             )
 

@@ -20,6 +20,7 @@ from imagerag_assets.assets.common import (
     table_metadata,
     tell,
 )
+from imagerag_assets.assets.dbt_builds import tidied
 from imagerag_assets.assets.deduped_set import deduped_set
 from imagerag_assets.assets.embeddings import clip_embeddings
 from imagerag_assets.assets.evaluation import benchmark_queries, dbt_build
@@ -167,7 +168,9 @@ def _measure(dbt: DbtCliResource, opened: Project) -> None:
     with opened.database.connect() as connection:
         due = count_unmeasured(connection)
     if due:
-        dbt_build(dbt, opened.database.url, "--quiet").wait()
+        build = dbt_build(dbt, opened.database.url, "--quiet")
+        with tidied(build.target_path):
+            build.wait()
 
 
 def _tell(context: dg.AssetExecutionContext, name: str, study: Study) -> None:

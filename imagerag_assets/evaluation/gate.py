@@ -13,10 +13,11 @@ from typing import Literal
 
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.evaluation.benchmarks import ALL
+from imagerag_assets.evaluation.history import evaluations
 from imagerag_assets.evaluation.markdown import markdown_table
 from imagerag_assets.evaluation.metrics import Row, changes_of_means, comparability
-from imagerag_assets.evaluation.runs import evaluation_fingerprint, newest_evaluation
-from imagerag_assets.evaluation.significance import CONFIDENCE, METRICS, Comparison, Side, compare
+from imagerag_assets.evaluation.runs import evaluation_fingerprint
+from imagerag_assets.evaluation.significance import CONFIDENCE, METRICS, Comparison, Side, compare, compare_methods
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.generations import Generation
@@ -163,15 +164,10 @@ def compare_generations(
     connection: Connection, before: int, after: int, methods: Sequence[str], metrics: Sequence[GateMetric] = METRICS
 ) -> list[tuple[str, Comparison]]:
     """(method, comparison) of the newest measured evaluations of two generations; empty where one has none."""
-    evaluations = [_newest_measured(connection, number) for number in (before, after)]
-    if None in evaluations:
+    measured = [[e.evaluation for e in evaluations(connection, number) if e.measured] for number in (before, after)]
+    if not all(measured):
         return []
-    one, other = (number for number in evaluations if number is not None)
-    return [
-        (method, comparison)
-        for method in methods
-        for comparison in compare(connection, Side(one, method), Side(other, method), metrics)
-    ]
+    return compare_methods(connection, measured[0][0], measured[1][0], methods, metrics)
 
 
 def comparison_rows(comparisons: Sequence[tuple[str, Comparison]]) -> list[tuple[str, ...]]:
@@ -179,7 +175,8 @@ def comparison_rows(comparisons: Sequence[tuple[str, Comparison]]) -> list[tuple
     return [
         (
             method, METRIC_NAMES[one.metric], str(one.queries), f"{one.before:.3f}", f"{one.after:.3f}",
-            f"{one.difference:+.3f}", f"{one.low:+.3f} to {one.high:+.3f}", f"{one.p:.3f}", one.verdict,
+            f"{one.difference:+.3f}", "unknown" if one.queries < 2 else f"{one.low:+.3f} to {one.high:+.3f}",
+            f"{one.p:.3f}", one.verdict,
             "–" if one.needed is None else f"{one.needed:,}",
         )
         for method, one in comparisons
@@ -254,21 +251,8 @@ def compare_evaluations(connection: Connection, gate: Gate, before: int, after: 
 
 def _measured(connection: Connection, project: Project, generation: Generation) -> int | None:
     """The evaluation of the generation as it is now, if dbt measured it; of one whose models are lost, the last."""
-    newest = newest_evaluation(connection, generation)
-    if newest is None or newest[0] != _newest_measured(connection, generation.number):
+    newest = next(iter(evaluations(connection, generation.number)), None)
+    if newest is None or not newest.measured:
         return None
-    current = newest[1] == evaluation_fingerprint(connection, project, generation)
-    return newest[0] if current or generations.lost_models(project, generation) else None
-
-
-def _newest_measured(connection: Connection, generation: int) -> int | None:
-    """The newest evaluation of that generation that dbt has seen."""
-    row = connection.execute("select to_regclass('imagerag_eval.query_metrics')").fetchone()
-    if row is None or row[0] is None:
-        return None
-    row = connection.execute(
-        "select max(m.evaluation) from imagerag_eval.query_metrics m join evaluations e using (evaluation) "
-        "where e.generation = %s and e.created_at = m.evaluated_at",
-        (generation,),
-    ).fetchone()
-    return row[0] if row else None
+    current = newest.fingerprint == evaluation_fingerprint(connection, project, generation)
+    return newest.evaluation if current or generations.lost_models(project, generation) else None

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.benchmarks.splits import REPORTED
+from imagerag_assets.evaluation.history import evaluations, reported_evaluations
 from imagerag_assets.evaluation.markdown import markdown_table
 
 SHADES = {
@@ -47,7 +48,7 @@ def count_unmeasured(connection: Connection) -> int:
     Where nothing is judged of what was asked, there is nothing to measure: not before the first mark, and never again
     where all its queries have left the benchmark since.
     """
-    (built,) = one_row(connection.execute("select to_regclass('imagerag_eval.eval_metrics') is not null"))
+    unmeasured = [one.evaluation for one in evaluations(connection) if not one.measured]
     query = """
         with judged as materialized (
             select distinct benchmark, query_id
@@ -55,47 +56,10 @@ def count_unmeasured(connection: Connection) -> int:
             where j.group_id is not null and j.score >= b.relevant_from and q.split = any(%s)
         )
         select count(*) from evaluations e
-        where exists (
+        where e.evaluation = any(%s) and exists (
             select from query_latencies l join judged using (benchmark, query_id) where l.evaluation = e.evaluation)
     """
-    if built:
-        # An emptied database counts from 1 again, so the number alone tells nothing.
-        query += (
-            " and not exists (select from imagerag_eval.eval_metrics m "
-            "where (m.evaluation, m.evaluated_at) = (e.evaluation, e.created_at))"
-        )
-    return int(one_row(connection.execute(query, (list(REPORTED),)))[0])
-
-
-def newest_evaluations(connection: Connection) -> list[Row]:
-    """Find the newest measured evaluation of what is live, and the one before it: evaluation, generation, evaluated_at.
-
-    Evaluations of candidates that never went live are none of them: they are the gate's. Nor is the newest one that of
-    which no query is asked any more: it is history, of a benchmark that is gone.
-    """
-    there = connection.execute("select to_regclass('imagerag_eval.eval_metrics')").fetchone()
-    if there is None or there[0] is None:
-        return []
-    return read(
-        connection,
-        """
-        with measured as (
-            select distinct m.evaluation, m.generation, m.evaluated_at, g.status = 'live' as live
-            from imagerag_eval.eval_metrics m join generations g using (generation)
-            where g.status = 'live' or g.live_at is not null
-        ), newest as (
-            select * from measured
-            where live and exists (
-                select from query_latencies a join benchmark_queries q using (benchmark, query_id)
-                where a.evaluation = measured.evaluation and q.split = any(%s))
-            order by evaluated_at desc, evaluation desc limit 1
-        )
-        select m.evaluation, m.generation, m.evaluated_at
-        from measured m join newest n on (m.evaluated_at, m.evaluation) <= (n.evaluated_at, n.evaluation)
-        order by m.evaluated_at desc, m.evaluation desc limit 2
-        """,
-        list(REPORTED),
-    )
+    return int(one_row(connection.execute(query, (list(REPORTED), unmeasured)))[0])
 
 
 def changes_of_means(connection: Connection, evaluation: int, previous: int) -> dict[tuple[str, str], Row]:
@@ -163,23 +127,23 @@ def comparability(changes: Mapping[tuple[str, str], Row], previous: int) -> str:
 def metrics_table(
     connection: Connection, evaluation: int | None = None, *, by_kind: bool = False, by_language: bool = False
 ) -> list[Row]:
-    """One row per benchmark and method over all queries, "all" first, the best method first.
+    """One row per benchmark and method over all queries, "all" first, the highest nDCG@10 first.
 
     `evaluation` defaults to the newest measured one; no rows when there is none. `by_kind` and `by_language` add the
     rows of each kind of query and of each language, both together those of both. The keys are the columns of dbt's
     eval_metrics.
     """
     if evaluation is None:
-        newest = newest_evaluations(connection)
+        newest = reported_evaluations(connection)
         if not newest:
             return []
-        evaluation = newest[0]["evaluation"]
+        evaluation = newest[0].evaluation
     return read(
         connection,
         "select * from imagerag_eval.eval_metrics "
         "where evaluation = %(evaluation)s and (kind = %(all)s or %(kinds)s) and (language = %(all)s or %(languages)s) "
         "order by benchmark <> %(all)s, benchmark, kind <> %(all)s, kind, language <> %(all)s, language, "
-        "precision_at_5 desc, recall_at_10 desc, method",
+        "ndcg_at_10 desc, method",
         evaluation=evaluation,
         all=ALL,
         kinds=by_kind,
@@ -191,7 +155,7 @@ def metrics_markdown(connection: Connection) -> str:
     """Give the newest evaluation as a Markdown table for Dagster's metadata."""
     rows = metrics_table(connection)
     if not rows:
-        return "No evaluation has been measured yet."
+        return "Nothing is measured of what is live."
     header = (
         "benchmark", "method", "queries", "P@5 (ceiling)", "Recall@10", "nDCG@10", "MRR", "MAP@10", "hit@1", "p50 ms",
         "p95 ms",

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from psycopg import sql
@@ -20,6 +21,7 @@ from imagerag_assets.database.locks import alone
 from imagerag_assets.database.stages import OnProgress, Progress, StageReport, fingerprint
 from imagerag_assets.errors import BenchmarkError, ItemError, ModelError
 from imagerag_assets.evaluation.benchmarks.splits import REPORTED
+from imagerag_assets.evaluation.history import evaluations
 from imagerag_assets.images.decode import decode
 from imagerag_assets.images.hashing import content_hash
 from imagerag_assets.methods import METHODS, Method
@@ -109,10 +111,10 @@ def _evaluate(
     for _ in range(_ATTEMPTS):
         state = evaluation_fingerprint(connection, project, generation)
         asked = benchmark_queries(connection, generation)
-        saved = newest_evaluation(connection, generation)
+        saved = evaluations(connection, generation.number)
         connection.commit()
         total = len(asked) * len(METHODS)
-        if not asked or (saved is not None and saved[1] == state):
+        if not asked or (saved and saved[0].fingerprint == state):
             report.skipped += total
             return
         answers = list(_answers(connection, project, generation, asked, on_progress))
@@ -128,15 +130,6 @@ def _evaluate(
         f"The index or a benchmark changed during each of {_ATTEMPTS} measurements, so none was saved. "
         "Materialize retrieval_runs again when the index is at rest."
     )
-
-
-def newest_evaluation(connection: Connection, generation: Generation) -> tuple[int, str] | None:
-    """(number, fingerprint of what it saw) of the newest saved evaluation of that generation."""
-    row = connection.execute(
-        "select evaluation, fingerprint from evaluations where generation = %s order by evaluation desc limit 1",
-        (generation.number,),
-    ).fetchone()
-    return (int(row[0]), str(row[1])) if row else None
 
 
 def evaluation_fingerprint(connection: Connection, project: Project, generation: Generation) -> str:
@@ -233,11 +226,15 @@ def _kept(result: Result) -> tuple[str, str, float, Jsonb]:
 
 
 def save(connection: Connection, generation: Generation, state: str, run_id: str, answers: Sequence[Answer]) -> None:
-    """Store an evaluation: its rankings and latencies, in the caller's transaction."""
+    """Store an evaluation, what it was made with, its rankings and latencies, in the caller's transaction."""
+    asked = sorted({one.asked.benchmark for one in answers})
     (number,) = one_row(
         connection.execute(
-            "insert into evaluations (fingerprint, generation, run_id) values (%s, %s, %s) returning evaluation",
-            (state, generation.number, run_id),
+            "insert into evaluations (fingerprint, generation, run_id, package_version, search_version, "
+            "metrics_version, benchmarks) values (%s, %s, %s, %s, %s, %s, "
+            "(select jsonb_object_agg(benchmark, digest) from benchmarks where benchmark = any(%s))) "
+            "returning evaluation",
+            (state, generation.number, run_id, version("imagerag"), SEARCH_VERSION, METRICS_VERSION, asked),
         )
     )
     results = (

@@ -104,6 +104,17 @@ def compare(
     ]
 
 
+def compare_methods(
+    connection: Connection, before: int, after: int, methods: Sequence[str], metrics: Sequence[GateMetric] = METRICS
+) -> list[tuple[str, Comparison]]:
+    """(method, comparison) of every method with itself in another evaluation, as `compare` does."""
+    return [
+        (method, comparison)
+        for method in methods
+        for comparison in compare(connection, Side(before, method), Side(after, method), metrics)
+    ]
+
+
 def compared(metric: GateMetric, before: Values, after: Values) -> Comparison:
     """Compare the values of both sides, query by query in the same order; at least one query."""
     differences = after - before

@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from imagerag_assets.errors import ImageragError, QueryError
 from imagerag_assets.methods import Method
-from imagerag_assets.serving import batches, benchmark, duplicates, generations, keys
+from imagerag_assets.serving import batches, benchmark, duplicates, generations, keys, metrics
 from imagerag_assets.serving.agents.command import mcp
 from imagerag_assets.serving.asking import LIKE_HELP, ask, read_picture
 from imagerag_assets.serving.doctor import doctor
+from imagerag_assets.serving.metrics import print_newest
 from imagerag_assets.serving.review import review
 from imagerag_assets.serving.serve import serve
 from imagerag_assets.serving.show import show
@@ -42,6 +43,7 @@ for door in (ask, status, doctor, show, review, serve, mcp, batches.batches, tun
     app.command()(door)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(generations.app, name="generations")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(keys.app, name="keys")
 app.add_typer(duplicates.app, name="duplicates")
 
@@ -75,7 +77,7 @@ def demo(settings: SettingsFile = None) -> None:
 
     _materialize(settings, [])
     project = _project(settings)
-    _print_metrics(project)
+    print_newest(project)
     with project.database.connect() as connection:
         # A candidate's page is newer than that of what is live.
         live = [one.file_name for one in subjects(connection) if not one.is_candidate]
@@ -117,22 +119,6 @@ def estimate(
     images = sum(one.images for one in told.pending)
     out.print(f"{images:,} images, about {_dollars(told.usd)} USD, from {told.basis}.", soft_wrap=True)
     out.print("Files that raw_images has not seen yet are not counted.")
-
-
-@app.command()
-def metrics(
-    settings: SettingsFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
-) -> None:
-    """Print the newest evaluation."""
-    from imagerag_assets.evaluation.metrics import metrics_table
-
-    project = _project(settings)
-    if as_json:
-        with project.database.connect() as connection:
-            print(json.dumps(metrics_table(connection, by_kind=True, by_language=True), default=str, indent=2))
-    else:
-        _print_metrics(project)
 
 
 @app.command()
@@ -263,34 +249,6 @@ def _materialize(settings: Path | None, assets: list[str], allow_removal: list[s
     if outcome.failed:
         told += f"; failed: {outcome.failed}, the checks in the Dagster UI say why"
     out.print(f"\nDone in {time.monotonic() - started:.0f} s: {told}. Run {outcome.run_id}.", soft_wrap=True)
-
-
-def _print_metrics(project: Project) -> None:
-    from imagerag_assets.evaluation.metrics import metrics_table
-
-    with project.database.connect() as connection:
-        rows = metrics_table(connection)
-    if not rows:
-        out.print(
-            "Nothing is measured of what is live. Give a collection a benchmark, and: imagerag materialize",
-            soft_wrap=True,
-        )
-        return
-    table = Table(title=f"Evaluation {rows[0]['evaluation']}, of generation {rows[0]['generation']}")
-    for name in ("collection", "method", "queries", "P@5", "ceiling", "Recall@10", "MRR", "p50 ms"):
-        table.add_column(name, no_wrap=True, justify="left" if name in ("collection", "method") else "right")
-    last = None
-    for row in rows:
-        if last is not None and row["benchmark"] != last:
-            table.add_section()
-        last = row["benchmark"]
-        table.add_row(row["benchmark"], row["method"], str(row["queries"]), *_numbers(row))
-    out.print(table)
-
-
-def _numbers(row: dict[str, Any]) -> list[str]:
-    names = ("precision_at_5", "precision_at_5_ceiling", "recall_at_10", "mrr")
-    return [*(f"{row[name]:.3f}" for name in names), f"{row['latency_p50_ms']:.1f}"]
 
 
 def _dollars(value: Decimal | None) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from imagerag_assets.serving.comparisons import NEEDED, comparison_json, comparison_table
 from imagerag_assets.serving.terminal import SettingsFile, out, plain
 
 if TYPE_CHECKING:
     from imagerag_assets.database.connection import Connection
-    from imagerag_assets.evaluation.significance import Comparison
 
 app = typer.Typer(
     help="Generations of the index: list and compare them, promote one, go back to the last.", no_args_is_help=True
@@ -69,7 +67,7 @@ def list_generations(settings: SettingsFile = None, as_json: AsJson = False) -> 
 def compare(before: Number, after: Number, settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Compare the newest evaluations of two generations on the same queries, to see whether the second is better."""
     from imagerag_assets.errors import GenerationError
-    from imagerag_assets.evaluation.gate import HEADER, compare_generations, comparison_rows
+    from imagerag_assets.evaluation.gate import compare_generations
     from imagerag_assets.methods import METHODS
     from imagerag_assets.project import open_project
     from imagerag_assets.retrieval.generations import numbered
@@ -85,17 +83,10 @@ def compare(before: Number, after: Number, settings: SettingsFile = None, as_jso
             "eval_metrics, with a benchmark, while both are there."
         )
     if as_json:
-        print(json.dumps([_told(method, one) for method, one in found], indent=2))
+        print(json.dumps(comparison_json(found), indent=2))
         return
-    table = Table(*HEADER, title=f"Generation {before} → generation {after}")
-    last = found[0][0]
-    for row in comparison_rows(found):
-        if row[0] != last:
-            table.add_section()
-        last = row[0]
-        table.add_row(*row)
-    out.print(table)
-    out.print("needed: queries that show a difference of this size in four cases of five.")
+    out.print(comparison_table(found, f"Generation {before} → generation {after}"))
+    out.print(NEEDED)
 
 
 @app.command()
@@ -131,12 +122,6 @@ _NEXT = (
     "The settings are as they were: while they name other models, those stay a candidate, which the gate does not "
     "promote by itself."
 )
-
-
-def _told(method: str, one: Comparison) -> dict[str, Any]:
-    """A comparison for a program: JSON knows no infinity, which is what a single query's interval reaches to."""
-    told = {"method": method, **asdict(one), "verdict": one.verdict}
-    return told | {end: None for end in ("low", "high") if math.isinf(told[end])}
 
 
 def _rows(connection: Connection) -> list[dict[str, Any]]:

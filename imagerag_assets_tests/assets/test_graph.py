@@ -39,7 +39,7 @@ OURS = (
 )
 DBT = {
     "stg_results", "stg_grades", "stg_judgements", "stg_missing_judgements", "query_metrics", "eval_metrics",
-    "eval_curves", "cost_by_model", "cost_by_day",
+    "eval_curves", "cost_by_model", "cost_by_day", "cost_by_collection",
 }  # fmt: skip
 COUNTS = {"new", "updated", "removed", "skipped", "failed", "pending", "seconds", "rate_per_second", "cost_usd"}
 PICTURES = 12

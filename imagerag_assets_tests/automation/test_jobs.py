@@ -17,6 +17,8 @@ EVALUATION = {
     "query_metrics",
     "eval_metrics",
     "eval_report",
+    # What a search costs is told by the searches of the evaluations.
+    "cost_by_collection",
     "candidate_comparison",
     "method_comparison",
     "embedder_comparison",

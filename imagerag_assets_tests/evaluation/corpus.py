@@ -105,8 +105,9 @@ def add_evaluation(
         "insert into generations (fingerprint, status, parameters) values ('g', 'live', '{}') on conflict do nothing"
     )
     row = connection.execute(
-        "insert into evaluations (fingerprint, generation, run_id, created_at) "
-        "select 'f', generation, 'run', clock_timestamp() from generations returning evaluation"
+        "insert into evaluations (fingerprint, generation, run_id, created_at, package_version, search_version, "
+        "metrics_version, benchmarks) select 'f', generation, 'the-run-of-it', clock_timestamp(), '9.8.7', 41, 42, "
+        "(select jsonb_object_agg(benchmark, digest) from benchmarks) from generations returning evaluation"
     ).fetchone()
     assert row is not None
     legs = Jsonb({"clip": {"rank": 3, "score": 0.5}})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.evaluation.metrics import read
+from imagerag_assets.evaluation.report.tables import costs_by_collection, costs_by_model
 from imagerag_assets_tests.evaluation.corpus import run_dbt
 
 
@@ -20,16 +19,21 @@ def call(connection: Connection, at: str, item: str, outcome: str, cost: str | N
     )
 
 
-def test_costs_are_told_per_model_and_per_day_in_utc(database: Database, tmp_path: Path) -> None:
-    with database.connect() as connection:
+@pytest.fixture(scope="module")
+def costs(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """The views, built and tested on calls: later ones are in them without another run of dbt."""
+    with module_database.connect() as connection:
         call(connection, "2026-03-01 23:30:00+00", "a", "invalid", "0.004", 100)
         call(connection, "2026-03-02 01:30:00+02", "a", "repaired", "0.006", 300)
         call(connection, "2026-03-02 00:30:00+00", "b", "ok", "0.002", 200)
-    done = run_dbt(
-        database, tmp_path, "build", "--select", "cost_by_model", "cost_by_day", "--exclude-resource-type", "unit_test"
-    )
+    target = tmp_path_factory.mktemp("dbt")
+    done = run_dbt(module_database, target, "build", "--select", "costs", "--exclude-resource-type", "unit_test")
     assert done.returncode == 0, done.stdout
-    with database.connect() as connection:
+    return module_database
+
+
+def test_costs_are_told_per_model_and_per_day_in_utc(costs: Database) -> None:
+    with costs.connect() as connection:
         # Later than dbt's run, and of a price that nobody knows.
         call(connection, "2026-03-02 12:00:00+00", "c", "timeout", None, 400)
         (model,) = read(connection, "select * from imagerag_eval.cost_by_model")
@@ -40,3 +44,20 @@ def test_costs_are_told_per_model_and_per_day_in_utc(database: Database, tmp_pat
     assert model["cost_usd_per_item"] == pytest.approx(0.006)
     told = [(str(day["day"]), day["calls"], day["calls_without_an_answer"], round(day["cost_usd"], 6)) for day in days]
     assert told == [("2026-03-01", 2, 1, 0.01), ("2026-03-02", 2, 1, 0.002)]
+
+
+def test_a_price_that_nobody_knows_is_never_nothing(costs: Database) -> None:
+    """A hundred images of unknown cost, then one of them at a cent: about ten dollars per 1,000, not ten cents."""
+    with costs.connect() as connection:
+        connection.execute("truncate model_calls")
+        for number in range(100):
+            call(connection, "2026-03-01 12:00:00+00", str(number), "ok", None, 100)
+        (unknown,) = costs_by_model(connection)
+        (collection,) = costs_by_collection(connection)
+        assert (unknown["items"], unknown["cost_usd"], unknown["cost_usd_per_item"]) == (100, None, None)
+        assert (collection["images_of_known_cost"], collection["cost_usd_per_1000_images"]) == (0, None)
+        connection.execute("update model_calls set cost_usd = 0.01 where item = '7'")
+        (known,) = costs_by_model(connection)
+        (collection,) = costs_by_collection(connection)
+    assert (known["items_of_known_cost"], known["cost_usd_per_item"]) == (1, pytest.approx(0.01))
+    assert (collection["images"], collection["cost_usd_per_1000_images"]) == (100, pytest.approx(10))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from imagerag_assets.database.connection import Database
-from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks import store_benchmark
+from imagerag_assets.evaluation.history import reported_evaluations
 from imagerag_assets.evaluation.metrics import (
     changes_of_means,
     changes_of_queries,
@@ -16,7 +16,6 @@ from imagerag_assets.evaluation.metrics import (
     count_unmeasured,
     metrics_markdown,
     metrics_table,
-    newest_evaluations,
     read,
 )
 from imagerag_assets.evaluation.report import write_report
@@ -29,12 +28,13 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("dbt")
 
 
-def test_before_any_evaluation_there_is_no_metric_and_no_report(database: Database, tmp_path: Path) -> None:
+def test_before_any_evaluation_there_is_no_metric_and_the_report_says_so(database: Database, tmp_path: Path) -> None:
     with database.connect() as connection:
         assert metrics_table(connection) == []
-        assert metrics_markdown(connection) == "No evaluation has been measured yet."
-        with pytest.raises(BenchmarkError, match="no evaluation to report"):
-            write_report(connection, tmp_path)
+        assert metrics_markdown(connection) == "Nothing is measured of what is live."
+        page = write_report(connection, tmp_path)
+    assert page.name == "index.html"
+    assert "Nothing is measured of what is live now." in page.read_text(encoding="utf-8")
 
 
 def test_an_evaluation_without_a_judged_image_is_not_waited_for(database: Database) -> None:
@@ -95,9 +95,10 @@ def test_an_earlier_evaluation_keeps_its_numbers_and_a_bad_number_fails_the_buil
 
     with database.connect() as connection:
         # The means of the second were not computed: its build failed.
-        assert [row["evaluation"] for row in newest_evaluations(connection)] == [1]
+        assert [one.evaluation for one in reported_evaluations(connection)] == [1]
         connection.execute("delete from benchmarks")
-        assert newest_evaluations(connection) == metrics_table(connection) == []
+        assert reported_evaluations(connection) == []
+        assert metrics_table(connection) == []
         assert len(metrics_table(connection, 1)) == 2, "it stays as history"
         assert count_unmeasured(connection) == 0
 

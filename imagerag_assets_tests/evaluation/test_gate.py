@@ -40,7 +40,9 @@ _TABLE = """
     create schema if not exists imagerag_eval;
     create table if not exists imagerag_eval.query_metrics (
         evaluation integer, evaluated_at timestamptz, benchmark text, method text, query_id text, judged_as text,
-        precision_at_5 float8, recall_at_10 float8, ndcg_at_10 float8, reciprocal_rank float8)
+        precision_at_5 float8, recall_at_10 float8, ndcg_at_10 float8, reciprocal_rank float8);
+    create or replace view imagerag_eval.eval_metrics as
+        select distinct evaluation, evaluated_at from imagerag_eval.query_metrics
 """
 
 

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from psycopg.types.json import Jsonb
+from scipy import stats
 
 from imagerag_assets.database.connection import Connection, Database
 from imagerag_assets.evaluation import report
-from imagerag_assets.evaluation.benchmarks import Query, store_benchmark
+from imagerag_assets.evaluation.benchmarks import Benchmark, Query, store_benchmark
 from imagerag_assets.evaluation.metrics import metrics_markdown, metrics_plot_png, metrics_table, read
 from imagerag_assets.evaluation.report import Section, write_report
 from imagerag_assets.evaluation.report.drilldown import query_views
@@ -191,7 +193,7 @@ def test_the_figures_in_the_page_are_those_of_the_database(opened: Page, two_eva
         ):
             assert cells[1 + place][0] == f"{row[name]:.3f}", name
         margin = row["recall_at_10_margin"]
-        assert f"±{margin:.2f}" in cells[3]
+        assert cells[3][1:3] == (["±", "unknown"] if margin is None else [f"±{margin:.2f}"]), row["method"]
     figures: dict[str, Any] = json.loads(opened.locator("#figures").text_content() or "")
     drawn = {
         (trace["method"], x): y for trace in figures["recall"]["choices"][0]["traces"]
@@ -201,6 +203,17 @@ def test_the_figures_in_the_page_are_those_of_the_database(opened: Page, two_eva
         (row["method"], row["k"]): pytest.approx(row["recall_at_k"], abs=1e-5)
         for row in curves if row["benchmark"] == "all"
     }  # fmt: skip
+
+
+def test_the_margins_in_the_table_are_students(two_evaluations: TwoEvaluations) -> None:
+    with two_evaluations.database.connect() as connection:
+        rows = {row["method"]: row for row in metrics_table(connection, 2) if row["benchmark"] == "all"}
+        values = read(connection, "select method, ndcg_at_10 from imagerag_eval.query_metrics where evaluation = 2")
+    samples = {method: [one["ndcg_at_10"] for one in values if one["method"] == method] for method in rows}
+    assert {len(sample) for sample in samples.values()} == {3}
+    for method, sample in samples.items():
+        expected = stats.t.ppf(0.975, 2) * stats.sem(sample)
+        assert rows[method]["ndcg_at_10_margin"] == pytest.approx(expected, rel=1e-4), method
 
 
 def test_the_curves_end_in_the_means_of_the_table(two_evaluations: TwoEvaluations) -> None:
@@ -234,7 +247,8 @@ def test_the_page_tells_changes_and_every_ranking(two_evaluations: TwoEvaluation
     assert "1 truncated" in page
     assert "2 files, perceptual" in page
     assert "<b>0.07</b> shop: good.jpg" in page
-    assert "$0 per 1,000 images" in page
+    assert page.count('class="up"') == page.count('class="down"') == 0, "no colour without a test that passed"
+    assert "Student's t, unknown for a single query" in page
     assert re.findall(r"<h3>(\w[\w ]*) <small", page)[-3:] == ["en", "fr", "shop"]
     # The example, good.jpg and bad.jpg, each once; the third image has no thumbnail.
     assert page.count("data:image/webp;base64,") == 3
@@ -264,6 +278,95 @@ def test_the_index_names_every_evaluation_and_links_the_pages_that_there_are(two
     tags.feed(index)
     assert tags.attributes["href"] == ["evaluation-2.html", "evaluation-1.html"]
     assert "script" not in tags.tags
+    # What decides whether two evaluations compare.
+    for told in (">in run the-run-<", "9.8.7", "search 41, metrics 42", 'shop <span title="'):
+        assert index.count(told) == 2, told
+    assert "Best method" not in index
+
+
+def test_a_refused_benchmark_is_told_where_no_page_can_tell_it(two_evaluations: TwoEvaluations, tmp_path: Path) -> None:
+    refused = Benchmark((), (), digest="refused")
+    with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):
+        write_report(connection, tmp_path)
+        store_benchmark(connection, "shop", refused, [f"qrels.tsv, line 7: the grade is {HOSTILE}"])
+        page = write_report(connection, tmp_path)
+    index = page.read_text(encoding="utf-8")
+    assert page.name == "index.html"
+    assert "Nothing is measured of what is live now." in index
+    assert "Not measured: qrels.tsv, line 7: the grade is" in index
+    assert HOSTILE not in index
+    assert 'href="evaluation-2.html"' in index, "history stays"
+
+
+def test_marks_of_today_stand_beside_no_figure_of_then(two_evaluations: TwoEvaluations, tmp_path: Path) -> None:
+    """A generation that is live again is told of by its last evaluation, whatever has been judged since."""
+    with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):
+        before = write_report(connection, tmp_path).read_text(encoding="utf-8")
+        connection.execute("update imagerag_eval.stg_grades set judged_as = 'anew' where query_id = 'q1'")
+        judged_anew, _ = query_views(connection, 2, ["clip", HOSTILE], [])
+        page = write_report(connection, tmp_path).read_text(encoding="utf-8")
+    assert {view.query_id: view.is_judged_otherwise for view in judged_anew} == {"q1": True, "q2": False, "q3": False}
+    assert "Judged otherwise since then" not in before
+    assert page.count("Judged otherwise since then") == 1
+    assert 0 < page.count("<b>✓</b>") < before.count("<b>✓</b>")
+
+
+def test_marks_that_do_not_add_up_to_the_figures_are_left_out(two_evaluations: TwoEvaluations) -> None:
+    """The judgements are the same and fall on another group: a duplicate became the canonical image."""
+    with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute("update imagerag_eval.stg_grades set group_id = 'another' where query_id = 'q2'")
+        views, _ = query_views(connection, 2, ["clip", HOSTILE], [])
+    assert {view.query_id for view in views if view.is_judged_otherwise} == {"q2"}
+
+
+def test_a_query_that_left_its_benchmark_is_still_told(two_evaluations: TwoEvaluations) -> None:
+    with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute("delete from benchmark_queries where query_id = 'q1'")
+        connection.execute("delete from imagerag_eval.stg_grades where query_id = 'q1'")
+        views, total = query_views(connection, 2, ["clip", HOSTILE], [])
+    (gone,) = (view for view in views if view.query_id == "q1")
+    assert (total, gone.text, gone.is_judged_otherwise) == (3, "q1", True)
+
+
+def test_print_shows_that_precision_has_a_ceiling(opened: Page) -> None:
+    """With one relevant image it cannot pass 0.2: whoever reads it on paper has to know."""
+    opened.emulate_media(media="print")
+    note = opened.get_by_text("queries have fewer than five relevant images")
+    assert note.is_visible()
+    assert opened.locator("nav").is_hidden()
+
+
+def test_the_tables_begin_with_the_highest_ndcg(two_evaluations: TwoEvaluations) -> None:
+    """By Precision@5 methods are often tied: one relevant image makes 0.2 of it wherever it is in the first five."""
+    with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute(
+            "update imagerag_eval.eval_metrics set precision_at_5 = 0.2, recall_at_10 = 1, "
+            "ndcg_at_10 = case method when 'clip' then 0.9 else 0.4 end"
+        )
+        clip_leads = {row["method"] for row in metrics_table(connection, 2)[:1]}
+        connection.execute("update imagerag_eval.eval_metrics set ndcg_at_10 = 0.3 where method = 'clip'")
+        clip_follows = {row["method"] for row in metrics_table(connection, 2)[:1]}
+    assert (clip_leads, clip_follows) == ({"clip"}, {HOSTILE})
+
+
+def test_a_search_is_free_because_it_called_nothing(two_evaluations: TwoEvaluations, tmp_path: Path) -> None:
+    with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute(
+            "update generations set parameters = %s", (Jsonb({"models": {"image_text": "/m/our", "text": "mini"}}),)
+        )
+        free = write_report(connection, tmp_path).read_text(encoding="utf-8")
+        connection.execute(
+            "insert into model_calls (stage, item, collection, run_id, preset, model, attempt, outcome, latency_ms) "
+            "values ('retrieval_runs', 'q1', 'shop', 'r', 'cohere', 'embed', 1, 'ok', 1)"
+        )
+        paid = write_report(connection, tmp_path).read_text(encoding="utf-8")
+    assert (
+        "called no served model: their queries are encoded on this machine (models.image_text: our, models.text: mini)."
+        in free
+    )
+    assert re.search(r"<td>6</td><td>0</td><td>\$0\.00</td>", free)
+    assert "they made 1 calls of served models" in paid
+    assert re.search(r"<td>6</td><td>1</td><td>unknown</td>", paid)
 
 
 def test_a_candidate_has_a_page_of_its_own_beside_what_is_live(two_evaluations: TwoEvaluations, tmp_path: Path) -> None:

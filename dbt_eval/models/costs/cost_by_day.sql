@@ -10,7 +10,7 @@ select
     count(*) filter (where outcome not in ('ok', 'repaired'))::integer as calls_without_an_answer,
     coalesce(sum(tokens_in), 0)::bigint as tokens_in,
     coalesce(sum(tokens_out), 0)::bigint as tokens_out,
-    coalesce(sum(cost_usd), 0)::double precision as cost_usd,
+    sum(cost_usd)::double precision as cost_usd,
     count(*) filter (where cost_usd is null)::integer as calls_of_unknown_cost
 from {{ source('imagerag', 'model_calls') }}
 group by 1, 2, 3, 4

@@ -17,9 +17,11 @@ NOTICEABLE = 1e-9
 
 @dataclass(frozen=True)
 class QueryView:
-    """One query of the drill-down. `results` and `metrics` are by method, the best method of all first.
+    """One query of the drill-down. `results` and `metrics` are by method, the highest nDCG@10 of all queries first.
 
-    `change` is that of the best method's nDCG@10 since the baseline; None where the baseline was not asked it.
+    `change` is that of this method's nDCG@10 since the baseline; None where the baseline was not asked it.
+    `is_judged_otherwise`: today's judgements are not those that it was measured by, so they explain no figure of it.
+    `relevant` is then empty.
     """
 
     anchor: str
@@ -34,6 +36,7 @@ class QueryView:
     metrics: dict[str, Row]
     results: dict[str, list[Row]]
     change: float | None
+    is_judged_otherwise: bool
 
     @property
     def is_worse(self) -> bool:
@@ -51,20 +54,25 @@ def query_views(
     for row in read(
         connection,
         """
-        select m.*, q.text, q.image
-        from imagerag_eval.query_metrics m join benchmark_queries q using (benchmark, query_id)
+        select m.*, coalesce(q.text, m.query_id) as text, q.image,
+               (m.judged_as = g.judged_as) is not true as is_judged_otherwise
+        from imagerag_eval.query_metrics m
+        left join benchmark_queries q using (benchmark, query_id)
+        left join (
+            select distinct benchmark, query_id, judged_as from imagerag_eval.stg_grades
+        ) g using (benchmark, query_id)
         where m.evaluation = %s order by array_position(%s, m.method)
         """,
         evaluation,
         methods,
     ):
         measured[row["benchmark"], row["query_id"]][row["method"]] = row
-    best = methods[0]
-    moved = {(r["benchmark"], r["query_id"]): r["now"] - r["before"] for r in changes if r["method"] == best}
+    first = methods[0]
+    moved = {(r["benchmark"], r["query_id"]): r["now"] - r["before"] for r in changes if r["method"] == first}
     relevant, results = _relevant(connection), _results(connection, evaluation)
 
     def worst_first(key: tuple[str, str]) -> tuple[float, float, tuple[str, str]]:
-        return (min(moved.get(key, 0.0), -NOTICEABLE), measured[key][best]["ndcg_at_10"], key)
+        return (min(moved.get(key, 0.0), -NOTICEABLE), measured[key][first]["ndcg_at_10"], key)
 
     shown = sorted(measured, key=worst_first)[:QUERIES_SHOWN]
     views = [
@@ -83,6 +91,11 @@ def _view(
 ) -> QueryView:
     any_row = next(iter(metrics.values()))
     benchmark, query_id = any_row["benchmark"], any_row["query_id"]
+    shown = {
+        method: [row | {"legs": _legs(row["legs"])} for row in results.get((benchmark, method, query_id), [])]
+        for method in metrics
+    }
+    is_otherwise = any_row["is_judged_otherwise"] or not _explained(metrics, shown)
     return QueryView(
         anchor=f"q{number}",
         benchmark=benchmark,
@@ -92,13 +105,19 @@ def _view(
         language=any_row["language"],
         example=any_row["image"],
         n_relevant=any_row["n_relevant"],
-        relevant=relevant[:RELEVANT_SHOWN],
+        relevant=[] if is_otherwise else relevant[:RELEVANT_SHOWN],
         metrics=metrics,
-        results={
-            method: [row | {"legs": _legs(row["legs"])} for row in results.get((benchmark, method, query_id), [])]
-            for method in metrics
-        },
+        results=shown,
         change=change,
+        is_judged_otherwise=is_otherwise,
+    )
+
+
+def _explained(metrics: dict[str, Row], results: dict[str, list[Row]]) -> bool:
+    """Whether the marks add up to Precision@5: the same judgements fall on other groups where duplicates changed."""
+    return all(
+        round(5 * row["precision_at_5"]) == sum(one["right"] for one in results[method])
+        for method, row in metrics.items()
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.evaluation.metrics import Row, newest_evaluations, read
+from imagerag_assets.evaluation.history import Evaluation, evaluations, reported_evaluations
+from imagerag_assets.evaluation.metrics import Row, read
 from imagerag_assets.retrieval.generations import find_candidate
 
 
@@ -21,21 +22,29 @@ class Baseline:
 class Subject:
     """The evaluation that a page is about. The first baseline is the one whose changes the tables show."""
 
-    evaluation: Row
+    evaluation: Evaluation
     is_candidate: bool
     baselines: tuple[Baseline, ...]
 
     @property
     def number(self) -> int:
-        return int(self.evaluation["evaluation"])
+        return self.evaluation.evaluation
 
     @property
     def generation(self) -> int:
-        return int(self.evaluation["generation"])
+        return self.evaluation.generation
 
     @property
     def file_name(self) -> str:
         return page_name(self.number)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An evaluation as the index and the history show it. `methods` are its rows over all queries, best nDCG first."""
+
+    made: Evaluation
+    methods: list[Row]
 
 
 def page_name(evaluation: int) -> str:
@@ -45,56 +54,39 @@ def page_name(evaluation: int) -> str:
 
 def subjects(connection: Connection) -> list[Subject]:
     """The newest measured evaluation of what is live, and that of the candidate where there is one."""
-    found, live = [], newest_evaluations(connection)
+    found, live = [], reported_evaluations(connection)
     if live:
         found.append(Subject(live[0], False, tuple(_earlier(one) for one in live[1:])))
     candidate = find_candidate(connection)
-    measured = _of_generation(connection, candidate.number) if candidate else []
+    measured = [one for one in evaluations(connection, candidate.number) if one.measured] if candidate else []
     if measured:
         of_live = tuple(
-            Baseline(one["evaluation"], f"live generation {one['generation']} (evaluation {one['evaluation']})")
+            Baseline(one.evaluation, f"live generation {one.generation} (evaluation {one.evaluation})")
             for one in live[:1]
         )
-        found.append(Subject(measured[0], True, (*of_live, *(_earlier(one) for one in measured[1:]))))
+        found.append(Subject(measured[0], True, (*of_live, *(_earlier(one) for one in measured[1:2]))))
     return found
 
 
-def all_evaluations(connection: Connection) -> list[Row]:
-    """Every measured evaluation, the newest first: evaluation, generation, evaluated_at, status, methods.
-
-    `methods` are its rows over all queries, the best first.
-    """
+def all_measured(connection: Connection) -> list[Measured]:
+    """Every measured evaluation, the newest first."""
+    measured = {one.evaluation: Measured(one, []) for one in evaluations(connection) if one.measured}
+    if not measured:
+        return []
     rows = read(
         connection,
         """
-        select m.evaluation, m.generation, m.evaluated_at, m.method, m.queries, m.precision_at_5, m.recall_at_10,
-               m.ndcg_at_10, m.latency_p50_ms, g.status, g.live_at is not null as was_live
-        from imagerag_eval.eval_metrics m
-        join generations g using (generation)
-        where (m.benchmark, m.kind, m.language) = ('all', 'all', 'all')
-        order by m.evaluated_at desc, m.evaluation desc, m.ndcg_at_10 desc, m.method
+        select evaluation, method, queries, precision_at_5, recall_at_10, ndcg_at_10, latency_p50_ms
+        from imagerag_eval.eval_metrics
+        where (benchmark, kind, language) = ('all', 'all', 'all') and evaluation = any(%s)
+        order by ndcg_at_10 desc, method
         """,
+        list(measured),
     )
-    found: dict[int, Row] = {}
     for row in rows:
-        found.setdefault(row["evaluation"], row | {"methods": []})["methods"].append(row)
-    return list(found.values())
+        measured[row["evaluation"]].methods.append(row)
+    return list(measured.values())
 
 
-def _earlier(one: Row) -> Baseline:
-    return Baseline(one["evaluation"], f"evaluation {one['evaluation']}")
-
-
-def _of_generation(connection: Connection, generation: int) -> list[Row]:
-    """Its two newest evaluations that dbt has seen."""
-    return read(
-        connection,
-        """
-        select distinct m.evaluation, m.generation, m.evaluated_at
-        from imagerag_eval.eval_metrics m
-        join evaluations e on (e.evaluation, e.created_at) = (m.evaluation, m.evaluated_at)
-        where m.generation = %s
-        order by m.evaluated_at desc, m.evaluation desc limit 2
-        """,
-        generation,
-    )
+def _earlier(one: Evaluation) -> Baseline:
+    return Baseline(one.evaluation, f"evaluation {one.evaluation}")

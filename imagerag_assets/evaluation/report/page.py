@@ -12,10 +12,10 @@ from typing import Any
 import jinja2
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.benchmarks.findings import findings
 from imagerag_assets.evaluation.gate import HEADER, comparison_rows
+from imagerag_assets.evaluation.guide import GUIDE
 from imagerag_assets.evaluation.metrics import (
     DARK_OTHER_SHADE,
     DARK_SHADES,
@@ -30,18 +30,11 @@ from imagerag_assets.evaluation.metrics import (
 )
 from imagerag_assets.evaluation.report import tables
 from imagerag_assets.evaluation.report.drilldown import NOTICEABLE, RELEVANT_SHOWN, QueryView, query_views
-from imagerag_assets.evaluation.report.evaluations import Subject, all_evaluations, page_name, subjects
+from imagerag_assets.evaluation.report.evaluations import Subject, all_measured, page_name, subjects
 from imagerag_assets.evaluation.report.plots import figures
 from imagerag_assets.evaluation.report.section import Section
 from imagerag_assets.evaluation.significance import Comparison
 from imagerag_assets.evaluation.thumbnails import ThumbnailSheet
-
-PUBLISHED = (
-    {"method": "description only", "precision_at_5": 0.72, "recall_at_10": 0.81, "latency_ms": 50},
-    {"method": "CLIP only", "precision_at_5": 0.78, "recall_at_10": 0.85, "latency_ms": 30},
-    {"method": "hybrid", "precision_at_5": 0.84, "recall_at_10": 0.91, "latency_ms": 80},
-)
-"""What the published guide to multimodal retrieval states, on data of its own."""
 
 THUMBNAIL_BYTES = 4_500_000
 """With Plotly (1.2 MB) and 300 queries (2 MB) a page stays below 8 MB."""
@@ -53,22 +46,17 @@ _FOLDER = Path(__file__).parent
 def write_report(connection: Connection, folder: Path, sections: Sequence[Section] = ()) -> Path:
     """Write the page of what is live, that of its candidate where one was measured, and the index of all pages.
 
-    `sections` stand at the end of each page. Returns the path of the first page: the live generation's.
-
-    Raises `BenchmarkError` where nothing was measured.
+    `sections` stand at the end of each page. Returns the path of the first page, the live generation's. Where nothing
+    is measured that is the index: it says so, and what is wrong with the benchmarks.
     """
     found = subjects(connection)
-    if not found:
-        raise BenchmarkError(
-            "There is no evaluation to report. Materialize retrieval_runs and eval_metrics first; "
-            "they need a collection with a benchmark."
-        )
-    tables.refresh_statistics(connection)
+    if found:
+        tables.refresh_statistics(connection)
     folder.mkdir(parents=True, exist_ok=True)
     for subject in found:
         _write(folder / subject.file_name, _page(connection, subject, found, sections))
-    _write(folder / INDEX, _index(connection, folder))
-    return folder / found[0].file_name
+    _write(folder / INDEX, _index(connection, folder, found))
+    return folder / (found[0].file_name if found else INDEX)
 
 
 def _page(connection: Connection, subject: Subject, others: Sequence[Subject], sections: Sequence[Section]) -> str:
@@ -84,14 +72,14 @@ def _page(connection: Connection, subject: Subject, others: Sequence[Subject], s
     doubtful = tables.doubtful(connection, subject.generation)
     sheet = ThumbnailSheet(THUMBNAIL_BYTES)
     _fill(connection, sheet, views, groups, doubtful)
-    history = [one for one in all_evaluations(connection) if one["was_live"] or one["evaluation"] == number]
+    history = [one for one in all_measured(connection) if one.made.was_live or one.made.evaluation == number]
     return _render(
         "report.html",
         subject=subject,
         others=[one for one in others if one is not subject],
         baseline=baseline,
         table=table,
-        published=PUBLISHED,
+        guide=GUIDE.values(),
         kinds=tables.slices(connection, number, methods, "kind"),
         languages=tables.slices(connection, number, methods, "language"),
         deltas=deltas,
@@ -103,7 +91,10 @@ def _page(connection: Connection, subject: Subject, others: Sequence[Subject], s
         lost=_lost(changes, views),
         views=views,
         total_queries=total,
-        costs=tables.costs(connection),
+        judged_otherwise=sum(view.is_judged_otherwise for view in views),
+        by_collection=tables.costs_by_collection(connection),
+        by_model=tables.costs_by_model(connection),
+        encoders=tables.encoders(connection, subject.generation),
         judgements=tables.judgements(connection, number),
         corpus=tables.corpus(connection),
         groups=groups,
@@ -118,12 +109,14 @@ def _page(connection: Connection, subject: Subject, others: Sequence[Subject], s
     )
 
 
-def _index(connection: Connection, folder: Path) -> str:
+def _index(connection: Connection, folder: Path, found: Sequence[Subject]) -> str:
     """A line per evaluation; those from before the pages were kept have no page."""
-    evaluations = all_evaluations(connection)
     return _render(
         "index.html",
-        evaluations=[one | {"page": page_name(one["evaluation"])} for one in evaluations],
+        is_measured=any(not one.is_candidate for one in found),
+        findings=findings(connection),
+        evaluations=all_measured(connection),
+        page_name=page_name,
         written={page.name for page in folder.glob("evaluation-*.html")},
     )
 
@@ -141,7 +134,7 @@ def _told(
 
 
 def _moved(changes: list[Row], methods: Sequence[str]) -> list[Row]:
-    """How many queries got better and worse by nDCG@10, per method."""
+    """How many queries gained and lost nDCG@10, per method."""
     moved = {
         method: [row["now"] - row["before"] for row in changes if row["method"] == method] for method in methods
     }  # fmt: skip
@@ -149,8 +142,8 @@ def _moved(changes: list[Row], methods: Sequence[str]) -> list[Row]:
         {
             "method": method,
             "queries": len(values),
-            "better": sum(value > NOTICEABLE for value in values),
-            "worse": sum(value < -NOTICEABLE for value in values),
+            "gained": sum(value > NOTICEABLE for value in values),
+            "lost": sum(value < -NOTICEABLE for value in values),
         }
         for method, values in moved.items()
         if values
@@ -222,8 +215,10 @@ def _dark(method: str) -> str:
     return DARK_SHADES.get(method, DARK_OTHER_SHADE)
 
 
-def _dollars(value: float) -> str:
-    """Cents, or two digits of what is less than ten."""
+def _dollars(value: float | None) -> str:
+    """Cents, or two digits of what is less than ten. What nobody knows is not nothing."""
+    if value is None:
+        return "unknown"
     return f"${value:,.2f}" if value >= 0.1 or not value else f"${value:.2g}"
 
 

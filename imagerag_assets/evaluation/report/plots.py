@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from imagerag_assets.evaluation.metrics import Row
+from imagerag_assets.evaluation.report.evaluations import Measured
 
 Figure = dict[str, Any]
 """`choices`: what may be shown, each with a name and the traces; `x` and `y`: titles, and what Plotly's axes take.
@@ -21,7 +22,7 @@ _MARKS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 def figures(
     curves: Sequence[Row],
     latencies: Mapping[str, Sequence[float]],
-    history: Sequence[Row],
+    history: Sequence[Measured],
     methods: Sequence[str],
 ) -> dict[str, Figure]:
     """All plots that there is something to draw for, by the id of their place in the page."""
@@ -89,14 +90,14 @@ def _latency(latencies: Mapping[str, Sequence[float]], methods: Sequence[str]) -
     }
 
 
-def _history(history: Sequence[Row], methods: Sequence[str]) -> Figure:
-    """`history` is of `all_evaluations`, here drawn from the oldest to the newest."""
+def _history(history: Sequence[Measured], methods: Sequence[str]) -> Figure:
+    """`history` is of `all_measured`, here drawn from the oldest to the newest."""
     traces = []
     for number, method in enumerate(methods):
         points = [
-            (str(one["evaluation"]), row["ndcg_at_10"])
+            (str(one.made.evaluation), row["ndcg_at_10"])
             for one in reversed(history)
-            for row in one["methods"]
+            for row in one.methods
             if row["method"] == method
         ]
         traces.append(_trace(method, number, points, "evaluation %{x}: %{y:.3f}"))

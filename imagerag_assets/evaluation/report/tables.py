@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Literal
 
 from psycopg import sql
@@ -13,7 +14,7 @@ from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.metrics import Row, metrics_table, read
 from imagerag_assets.evaluation.report.evaluations import Subject
-from imagerag_assets.evaluation.significance import Comparison, Side, compare, method_pairs
+from imagerag_assets.evaluation.significance import Comparison, Side, compare, compare_methods, method_pairs
 from imagerag_assets.settings import GateMetric
 
 JUDGED_BY: tuple[GateMetric, ...] = ("ndcg_at_10",)
@@ -50,15 +51,9 @@ def slices(
 def since(connection: Connection, subject: Subject, methods: Sequence[str]) -> Asked:
     """Every method against itself in each baseline, by the baseline's name; nothing where no query is in both."""
     found = {
-        one.name: [
-            (method, comparison)
-            for method in methods
-            for comparison in compare(
-                connection, Side(one.evaluation, method), Side(subject.number, method), JUDGED_BY
-            )
-        ]
+        one.name: compare_methods(connection, one.evaluation, subject.number, methods, JUDGED_BY)
         for one in subject.baselines
-    }  # fmt: skip
+    }
     return {name: pairs for name, pairs in found.items() if pairs}
 
 
@@ -97,21 +92,45 @@ def latencies(connection: Connection, evaluation: int) -> dict[str, list[float]]
     return dict(found)
 
 
-def costs(connection: Connection) -> list[Row]:
-    """What every model cost since the project began: per stage and model the columns of dbt's cost_by_model, summed."""
+def costs_by_model(connection: Connection) -> list[Row]:
+    """What every model cost since the project began: per stage and model the columns of dbt's cost_by_model, summed.
+
+    `cost_usd` and `cost_usd_per_item` are None where no cost is known.
+    """
     # Whoever builds only the metrics has no view of the costs.
     if not _exists(connection, "imagerag_eval.cost_by_model"):
         return []
     return read(
         connection,
         """
-        select stage, model, sum(calls) as calls, sum(items) as items, sum(cost_usd) as cost_usd,
-               sum(calls_of_unknown_cost) as calls_of_unknown_cost,
-               sum(cost_usd) / nullif(sum(items), 0) as cost_usd_per_item
+        select stage, model, sum(calls) as calls, sum(items) as items, sum(items_of_known_cost) as items_of_known_cost,
+               sum(cost_usd) as cost_usd, sum(calls_of_unknown_cost) as calls_of_unknown_cost,
+               sum(cost_usd_of_known) / nullif(sum(items_of_known_cost), 0) as cost_usd_per_item
         from imagerag_eval.cost_by_model
         group by stage, model order by stage = 'ask', stage, model
         """,
     )
+
+
+def costs_by_collection(connection: Connection) -> list[Row]:
+    """The rows of dbt's cost_by_collection; nothing in a database that has no such view yet."""
+    if not _exists(connection, "imagerag_eval.cost_by_collection"):
+        return []
+    return read(connection, "select * from imagerag_eval.cost_by_collection order by collection")
+
+
+def encoders(connection: Connection, generation: int) -> dict[str, str]:
+    """The models that encode a query for that generation, by the name of their setting: none is a provider's."""
+    (parameters,) = one_row(
+        connection.execute("select parameters from generations where generation = %s", (generation,))
+    )
+    models = parameters.get("models") or {}
+    # A folder by its last part: its whole path is this machine's business.
+    return {
+        f"models.{name}": PurePath(model).name if model.startswith("/") else model
+        for name in ("image_text", "text")
+        if (model := str(models.get(name) or ""))
+    }
 
 
 def judgements(connection: Connection, evaluation: int) -> list[Row]:

@@ -23,6 +23,7 @@ from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.errors import BenchmarkError
 from imagerag_assets.evaluation.benchmarks import ALL
+from imagerag_assets.evaluation.history import evaluations
 from imagerag_assets.evaluation.markdown import markdown_table
 from imagerag_assets.evaluation.metrics import milliseconds, read
 from imagerag_assets.evaluation.runs import (
@@ -30,7 +31,6 @@ from imagerag_assets.evaluation.runs import (
     Answer,
     Asked,
     benchmark_queries,
-    newest_evaluation,
     opened_query,
     save,
 )
@@ -160,10 +160,10 @@ def evaluate(connection: Connection, one: Compared, live: Generation, generation
 
     Commits as `runs.evaluate` does: everything in one transaction at the end, none open while queries are encoded.
     """
-    saved = newest_evaluation(connection, generation)
+    saved = evaluations(connection, generation.number)
     asked = benchmark_queries(connection, live)
     connection.commit()
-    if not asked or (saved is not None and saved[1] == one.state):
+    if not asked or (saved and saved[0].fingerprint == one.state):
         return 0
     answers = []
     for number, each in enumerate(asked):
@@ -248,12 +248,12 @@ def table(
     first: Side | None = None
     for one in compared:
         generation = register(connection, one)
-        saved = newest_evaluation(connection, generation)
+        saved = evaluations(connection, generation.number)
         rows: list[dict[str, Any]] = []
         change: dict[str, Any] | None = None
-        if saved is not None:
-            side = Side(saved[0], "clip")
-            rows = _measured(connection, saved[0])
+        if saved:
+            side = Side(saved[0].evaluation, "clip")
+            rows = _measured(connection, saved[0].evaluation)
             first = first or side
             changes = compare(connection, first, side, (_JUDGED_BY,)) if side != first else []
             change = difference(changes[0]) if changes else None

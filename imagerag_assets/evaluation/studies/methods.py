@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.evaluation.gate import METRIC_NAMES
+from imagerag_assets.evaluation.guide import GUIDE
+from imagerag_assets.evaluation.history import reported_evaluations
 from imagerag_assets.evaluation.markdown import markdown_table
-from imagerag_assets.evaluation.metrics import Row, metrics_table, milliseconds, newest_evaluations
+from imagerag_assets.evaluation.metrics import Row, metrics_table, milliseconds
 from imagerag_assets.evaluation.significance import Side, compare
 from imagerag_assets.evaluation.studies import store
 from imagerag_assets.evaluation.studies.differences import HEADER, difference, difference_row
 from imagerag_assets.evaluation.studies.store import Study
-from imagerag_assets.methods import Method
 from imagerag_assets.settings import GateMetric
 
 STUDY = "method_comparison"
 _VERSION = 1
-
-
-class Figures(NamedTuple):
-    """What the guide says of a method."""
-
-    precision_at_5: float
-    recall_at_10: float
-    milliseconds: float
-
-
-GUIDE: dict[Method, Figures] = {
-    "description": Figures(0.72, 0.81, 50),
-    "clip": Figures(0.78, 0.85, 30),
-    "hybrid": Figures(0.84, 0.91, 80),
-}
-"""The guide's own figures, of its own images and queries: an order of magnitude, and no target."""
-_NAMES: dict[Method, str] = {"description": "description only", "clip": "CLIP only", "hybrid": "hybrid"}
 _SHOWN = ("queries", "precision_at_5", "precision_at_5_ceiling", "recall_at_10", "latency_p50_ms")
 _COMPARED: tuple[GateMetric, ...] = ("precision_at_5", "recall_at_10")
 
@@ -44,14 +26,14 @@ def method_comparison(connection: Connection) -> Study | None:
 
     `result` has `rows` (benchmark, method, and dbt's columns) and `differences` (method, and what hybrid changes).
     """
-    newest = newest_evaluations(connection)[:1]
-    if not newest:
+    newest = next(iter(reported_evaluations(connection)), None)
+    if newest is None:
         return None
-    state = fingerprint(version=_VERSION, evaluation=newest)
+    state = fingerprint(version=_VERSION, evaluation=newest.evaluation, evaluated_at=newest.evaluated_at)
     found = store.kept(connection, STUDY, state)
     if found is not None:
         return found
-    evaluation = int(newest[0]["evaluation"])
+    evaluation = newest.evaluation
     table = [row for row in metrics_table(connection, evaluation) if row["method"] in GUIDE]
     rows = [{name: row[name] for name in ("benchmark", "method", *_SHOWN)} for row in table]
     differences = [
@@ -69,7 +51,7 @@ def method_markdown(study: Study) -> str:
               "guide: Precision@5", "guide: Recall@10", "guide: ms")  # fmt: skip
     rows = sorted(study.result["rows"], key=_place)
     changes = [
-        (_NAMES[one["method"]], METRIC_NAMES[one["metric"]], *difference_row(one))
+        (GUIDE[one["method"]].name, METRIC_NAMES[one["metric"]], *difference_row(one))
         for one in study.result["differences"]
     ]
     return "\n\n".join(
@@ -89,7 +71,7 @@ def _place(row: Row) -> tuple[bool, str, int]:
 def _row(row: Row) -> tuple[object, ...]:
     guide = GUIDE[row["method"]]
     return (
-        row["benchmark"], _NAMES[row["method"]], row["queries"],
+        row["benchmark"], guide.name, row["queries"],
         f"{row['precision_at_5']:.3f} ({row['precision_at_5_ceiling']:.3f})", row["recall_at_10"],
         milliseconds(row["latency_p50_ms"]),
         f"{guide.precision_at_5:.2f}", f"{guide.recall_at_10:.2f}", f"{guide.milliseconds:.0f}",
