@@ -93,7 +93,7 @@ def _hnswlib(vectors: Any) -> None:
     try:
         import hnswlib
     except ImportError:
-        raise Missing("hnswlib is not installed: pip install hnswlib") from None
+        raise Missing("hnswlib is not installed: make bench-setup, which needs a C++ compiler") from None
     graph = hnswlib.Index(space="cosine", dim=vectors.shape[1])
     graph.init_index(len(vectors), M=16, ef_construction=64)
     graph.set_num_threads(1)

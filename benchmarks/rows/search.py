@@ -247,7 +247,7 @@ def _hnswlib(index: Index, truth: Sequence[set[int]], wanted: float) -> Any:
     try:
         import hnswlib
     except ImportError:
-        raise Missing("hnswlib is not installed: pip install hnswlib") from None
+        raise Missing("hnswlib is not installed: make bench-setup, which needs a C++ compiler") from None
     graph = hnswlib.Index(space="cosine", dim=index.made.clip.shape[1])
     graph.init_index(index.made.rows, M=16, ef_construction=64)
     graph.add_items(index.made.clip)

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import run_row
+from benchmarks.bench import new_bench
 from benchmarks.comparison import Comparison, Scaling, Target, Way, growth_exponent, run_comparison, run_scaling
 from benchmarks.page import write_page
 from benchmarks.results import Results, empty_row, read_results, write_results
+from benchmarks.rows import search
 
 
 def saying(*rounds: Sequence[float]) -> Way:
@@ -111,3 +113,14 @@ def test_a_row_runs(name: str) -> None:
     assert not row.missing
     assert row.comparisons
     assert all(way.rounds for one in row.comparisons for way in one.ways.values())
+
+
+def test_a_made_index_is_searched_as_a_real_one() -> None:
+    """The rows of search and of the index themselves need hnswlib, which pip builds."""
+    with new_bench(quick=True) as bench:
+        index = search.build(bench, 300, "made", 3)
+        near = index.nearest()
+        for number in range(3):
+            assert set(index.ask(number, "clip")) == near[number]
+            for method in ("description", "text", "hybrid"):
+                assert index.ask(number, method), method
