@@ -69,6 +69,9 @@ def benchmark_queries(context: dg.AssetExecutionContext, project: ProjectResourc
         report = queries_stage.run(opened)
         tell(context, report)
         with opened.database.connect() as connection:
+            for one in findings(connection):
+                if one.level == "error":
+                    context.log.warning(f"benchmark_queries: {one.benchmark}: {one.message}")
             rows = connection.execute(
                 "select q.benchmark, q.kind, count(distinct q.query_id), count(*) filter (where r.score > 0) "
                 "from benchmark_queries q left join qrels r using (benchmark, query_id) group by 1, 2 order by 1, 2"
