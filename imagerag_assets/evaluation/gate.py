@@ -17,7 +17,15 @@ from imagerag_assets.evaluation.history import evaluations
 from imagerag_assets.evaluation.markdown import markdown_table
 from imagerag_assets.evaluation.metrics import Row, changes_of_means, comparability
 from imagerag_assets.evaluation.runs import evaluation_fingerprint
-from imagerag_assets.evaluation.significance import CONFIDENCE, METRICS, Comparison, Side, compare, compare_methods
+from imagerag_assets.evaluation.significance import (
+    CONFIDENCE,
+    METRICS,
+    Comparison,
+    Side,
+    compare,
+    compare_methods,
+    p_told,
+)
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations, index
 from imagerag_assets.retrieval.generations import Generation
@@ -68,7 +76,7 @@ class Finding:
         return (
             f"on {where} {METRIC_NAMES[one.metric]} of {self.method} fell from {one.before:.3f} to {one.after:.3f} by "
             f"{-one.difference:.3f} ({CONFIDENCE:.0%} interval of the change {one.low:+.3f} to {one.high:+.3f}, "
-            f"p {one.p:.3f}, {one.queries} queries: {one.verdict}), and {self.tolerance:.3f} is allowed"
+            f"p {p_told(one.p)}, {one.queries} queries: {one.verdict}), and {self.tolerance:.3f} is allowed"
         )
 
 
@@ -176,7 +184,7 @@ def comparison_rows(comparisons: Sequence[tuple[str, Comparison]]) -> list[tuple
         (
             method, METRIC_NAMES[one.metric], str(one.queries), f"{one.before:.3f}", f"{one.after:.3f}",
             f"{one.difference:+.3f}", "unknown" if one.queries < 2 else f"{one.low:+.3f} to {one.high:+.3f}",
-            f"{one.p:.3f}", one.verdict,
+            p_told(one.p), one.verdict,
             "–" if one.needed is None else f"{one.needed:,}",
         )
         for method, one in comparisons

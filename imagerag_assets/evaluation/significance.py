@@ -170,6 +170,11 @@ def randomization_p(differences: Values, resamples: int = _RESAMPLES) -> float:
     return (as_large + 1) / (resamples + 1)
 
 
+def p_told(p: float) -> str:
+    """A p value for people: of a resampled test none is 0."""
+    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+
+
 def queries_needed(differences: Values) -> int | None:
     """Queries for a power of .8 at a two-sided α of .05, if these differences are typical (Sakai 2016).
 

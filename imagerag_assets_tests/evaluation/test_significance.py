@@ -15,6 +15,7 @@ from imagerag_assets.evaluation.significance import (
     bootstrap_interval,
     compared,
     method_pairs,
+    p_told,
     queries_needed,
     randomization_p,
 )
@@ -105,3 +106,7 @@ def test_nothing_is_better_by_one_query_or_by_none() -> None:
 
 def test_every_pair_of_methods_is_compared_once_with_the_better_one_after() -> None:
     assert method_pairs(["hybrid", "clip", "text"]) == [("clip", "hybrid"), ("text", "hybrid"), ("text", "clip")]
+
+
+def test_no_p_is_told_as_nothing() -> None:
+    assert [p_told(p) for p in (0.0001, 0.001, 0.0404, 1.0)] == ["<0.001", "0.001", "0.040", "1.000"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagerag_assets.evaluation.significance import Comparison
+from imagerag_assets.evaluation.significance import Comparison, p_told
 from imagerag_assets.evaluation.studies.store import finite
 
 HEADER = ("queries", "before", "after", "change", "95 % interval", "p", "is it better?")
@@ -25,5 +25,5 @@ def difference_row(one: dict[str, Any]) -> tuple[str, ...]:
     interval = "unknown" if one["low"] is None else f"{one['low']:+.3f} to {one['high']:+.3f}"
     return (
         str(one["queries"]), f"{one['before']:.3f}", f"{one['after']:.3f}", f"{one['difference']:+.3f}", interval,
-        f"{one['p']:.3f}", one["verdict"],
+        p_told(one["p"]), one["verdict"],
     )  # fmt: skip
