@@ -26,7 +26,7 @@ from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.search import SEARCH_VERSION, EncodedQuery, search_plan, search_rows
 
 STUDY = "index_health"
-_VERSION = 3
+_VERSION = 4
 _NEAREST = 10
 _VALUES = 6
 """Values of each key that are filtered by, from the most to the least frequent."""
@@ -59,7 +59,8 @@ class _Sampled:
 def index_health(connection: Connection, project: Project) -> Study:
     """Look at the live generation's indexes, or give what was found of the same index and settings.
 
-    `result` has `images`, `legs` (a sweep of ef_search for each, and whether searches use the index) and `filters`.
+    `result` has `images`, `legs` (a sweep of ef_search for each, and whether searches use the index), `filters`, and
+    the legs whose index is `missing`.
     Raises `NoLiveIndexError`.
     """
     live = generations.live(connection)
@@ -73,15 +74,16 @@ def index_health(connection: Connection, project: Project) -> Study:
         return found
     (images,) = one_row(connection.execute(sql.SQL("select count(*) from {}").format(live.table("images"))))
     legs, filters = [], []
-    for one in _indexes(connection, live):
+    indexes = list(_indexes(connection, live))
+    missing = sorted(_TABLES.keys() - {one.leg for one in indexes})
+    for one in indexes:
         sampled = _sample(connection, one, settings.health.sample)
         if not sampled:
             continue
         legs.append(_leg(connection, project, live, one, sampled))
         filters += list(_filtered(connection, project, live, one, sampled))
-    return store.keep(
-        connection, STUDY, state, {"generation": live.number, "images": images, "legs": legs, "filters": filters}
-    )
+    result = {"generation": live.number, "images": images, "legs": legs, "filters": filters, "missing": missing}
+    return store.keep(connection, STUDY, state, result)
 
 
 def _indexes(connection: Connection, live: Generation) -> Iterator[_Index]:

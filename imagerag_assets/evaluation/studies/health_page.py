@@ -60,7 +60,17 @@ def use_finding(result: Result, rules: Health) -> Finding:
             f"Searches by {', '.join(unused)} do not use the HNSW index of {result['images']:,} images. Run ANALYZE on "
             f"the tables of generation {result['generation']}, and look at the plan."
         )
-    return Finding(small or not unused, " ".join(said) or "No vectors yet.", {"legs_without_index": float(len(unused))})
+    missing = result["missing"]
+    if missing:
+        said.append(
+            f"There is no HNSW index of the vectors of {', '.join(missing)}: somebody dropped it from the schema "
+            f"imagerag_generation_{result['generation']}."
+        )
+    return Finding(
+        not missing and (small or not unused),
+        " ".join(said) or "No vectors yet.",
+        {"legs_without_index": float(len(unused) + len(missing))},
+    )
 
 
 def width_finding(result: Result, rules: Health) -> Finding:

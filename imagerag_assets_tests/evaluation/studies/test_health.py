@@ -170,7 +170,11 @@ def test_the_sweep_measures_the_index_and_nothing_else(narrow: Project) -> None:
         assert after[0] - before[0] == 4
         connection.execute(sql.SQL("drop index {}.tiles_hnsw").format(live.schema))
         assert [left.leg for left in health._indexes(connection, live)] == ["description"]
+        connection.execute("delete from studies")
+        said = health_page.use_finding(index_health(connection, narrow).result, Health())
         connection.rollback()
+    assert not said.passed
+    assert "There is no HNSW index of the vectors of clip" in said.told
 
 
 def test_the_tables_and_the_plot_show_what_was_found(found: Result) -> None:
