@@ -69,6 +69,15 @@ class Bench:
         return project
 
 
+def hnswlib() -> Any:
+    """The package, whose graph in memory is the floor of the index and of search. Raises `Missing`."""
+    try:
+        import hnswlib as found
+    except ImportError:
+        raise Missing("hnswlib is not installed: make bench-setup, which needs a C++ compiler") from None
+    return found
+
+
 @contextmanager
 def new_bench(quick: bool) -> Iterator[Bench]:
     # Not below a folder that only its owner may enter: as root the server runs as a user of its own.

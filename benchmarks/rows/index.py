@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.bench import Bench, Missing, Rows
+from benchmarks.bench import Bench, Rows, hnswlib
 from benchmarks.comparison import Comparison, Scaling, Target, Way
 from benchmarks.made_index import COLLECTION, Made, begin, load, vacuum
 from benchmarks.made_index import make as make_index
@@ -90,11 +90,7 @@ def _rolled_back(project: Project, work: Callable[[Any], object]) -> float:
 
 
 def _hnswlib(vectors: Any) -> None:
-    try:
-        import hnswlib
-    except ImportError:
-        raise Missing("hnswlib is not installed: make bench-setup, which needs a C++ compiler") from None
-    graph = hnswlib.Index(space="cosine", dim=vectors.shape[1])
+    graph = hnswlib().Index(space="cosine", dim=vectors.shape[1])
     graph.init_index(len(vectors), M=16, ef_construction=64)
     graph.set_num_threads(1)
     graph.add_items(vectors, num_threads=1)

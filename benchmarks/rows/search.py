@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from benchmarks.bench import Bench, Missing, Rows
+from benchmarks.bench import Bench, Rows, hnswlib
 from benchmarks.comparison import Comparison, Scaling, Target, Way
 from benchmarks.made_index import COLLECTION, SHARES, Made, begin, load, term_name, vacuum
 from benchmarks.made_index import make as make_index
@@ -244,11 +244,7 @@ def _growth(bench: Bench) -> Scaling:
 
 def _hnswlib(index: Index, truth: Sequence[set[int]], wanted: float) -> Any:
     """A graph of the same parameters, as wide a search as finds as much."""
-    try:
-        import hnswlib
-    except ImportError:
-        raise Missing("hnswlib is not installed: make bench-setup, which needs a C++ compiler") from None
-    graph = hnswlib.Index(space="cosine", dim=index.made.clip.shape[1])
+    graph = hnswlib().Index(space="cosine", dim=index.made.clip.shape[1])
     graph.init_index(index.made.rows, M=16, ef_construction=64)
     graph.add_items(index.made.clip)
     graph.set_num_threads(1)

@@ -24,6 +24,8 @@ from imagerag_assets.evaluation.significance import (
     Side,
     compare,
     compare_methods,
+    finite,
+    interval_told,
     p_told,
 )
 from imagerag_assets.project import Project
@@ -73,9 +75,10 @@ class Finding:
         """The fall in words: where, of what, by how much, and how sure that is."""
         one = self.comparison
         where = "all benchmarks together" if self.benchmark == ALL else f"the benchmark {self.benchmark}"
+        interval = interval_told(finite(one.low), finite(one.high))
         return (
             f"on {where} {METRIC_NAMES[one.metric]} of {self.method} fell from {one.before:.3f} to {one.after:.3f} by "
-            f"{-one.difference:.3f} ({CONFIDENCE:.0%} interval of the change {one.low:+.3f} to {one.high:+.3f}, "
+            f"{-one.difference:.3f} ({CONFIDENCE:.0%} interval of the change {interval}, "
             f"p {p_told(one.p)}, {one.queries} queries: {one.verdict}), and {self.tolerance:.3f} is allowed"
         )
 
@@ -183,7 +186,7 @@ def comparison_rows(comparisons: Sequence[tuple[str, Comparison]]) -> list[tuple
     return [
         (
             method, METRIC_NAMES[one.metric], str(one.queries), f"{one.before:.3f}", f"{one.after:.3f}",
-            f"{one.difference:+.3f}", "unknown" if one.queries < 2 else f"{one.low:+.3f} to {one.high:+.3f}",
+            f"{one.difference:+.3f}", interval_told(finite(one.low), finite(one.high)),
             p_told(one.p), one.verdict,
             "–" if one.needed is None else f"{one.needed:,}",
         )

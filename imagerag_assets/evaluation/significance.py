@@ -170,6 +170,16 @@ def randomization_p(differences: Values, resamples: int = _RESAMPLES) -> float:
     return (as_large + 1) / (resamples + 1)
 
 
+def finite(value: float) -> float | None:
+    """The number for JSON, which knows no infinity: what a single query's interval reaches to."""
+    return value if math.isfinite(value) else None
+
+
+def interval_told(low: float | None, high: float | None) -> str:
+    """An interval of a change for people; what `finite` made of a single query's is unknown."""
+    return "unknown" if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
+
+
 def p_told(p: float) -> str:
     """A p value for people: of a resampled test none is 0."""
     return f"{p:.3f}" if p >= 0.001 else "<0.001"

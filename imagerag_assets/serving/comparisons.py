@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -32,5 +31,9 @@ def comparison_table(found: Sequence[tuple[str, Comparison]], title: str) -> Tab
 
 def comparison_json(found: Sequence[tuple[str, Comparison]]) -> list[dict[str, Any]]:
     """The same for a program: JSON knows no infinity, which is what a single query's interval reaches to."""
-    told = [{"method": method, **asdict(one), "verdict": one.verdict} for method, one in found]
-    return [one | {end: None for end in ("low", "high") if math.isinf(one[end])} for one in told]
+    from imagerag_assets.evaluation.significance import finite
+
+    return [
+        {"method": method, **asdict(one), "low": finite(one.low), "high": finite(one.high), "verdict": one.verdict}
+        for method, one in found
+    ]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagerag_assets.evaluation.significance import Comparison, p_told
-from imagerag_assets.evaluation.studies.store import finite
+from imagerag_assets.evaluation.significance import Comparison, finite, interval_told, p_told
 
 HEADER = ("queries", "before", "after", "change", "95 % interval", "p", "is it better?")
 """Of `difference_row`."""
@@ -22,8 +21,7 @@ def difference(one: Comparison) -> dict[str, Any]:
 
 def difference_row(one: dict[str, Any]) -> tuple[str, ...]:
     """What `difference` gave, as people read it."""
-    interval = "unknown" if one["low"] is None else f"{one['low']:+.3f} to {one['high']:+.3f}"
     return (
-        str(one["queries"]), f"{one['before']:.3f}", f"{one['after']:.3f}", f"{one['difference']:+.3f}", interval,
-        p_told(one["p"]), one["verdict"],
+        str(one["queries"]), f"{one['before']:.3f}", f"{one['after']:.3f}", f"{one['difference']:+.3f}",
+        interval_told(one["low"], one["high"]), p_told(one["p"]), one["verdict"],
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -40,8 +39,3 @@ def keep(connection: Connection, study: str, state: str, result: Result) -> Stud
         (study, state, Jsonb(result)),
     )
     return Study(state, result, made=True)
-
-
-def finite(value: float) -> float | None:
-    """The number for JSON, which knows no infinity: what a single query's interval reaches to."""
-    return value if math.isfinite(value) else None

@@ -20,9 +20,9 @@ from psycopg import sql
 from imagerag_assets.database.connection import Connection
 from imagerag_assets.database.stages import fingerprint
 from imagerag_assets.evaluation.runs import Asked, opened_query
-from imagerag_assets.evaluation.significance import bootstrap_interval, p_told, randomization_p
+from imagerag_assets.evaluation.significance import bootstrap_interval, finite, interval_told, p_told, randomization_p
 from imagerag_assets.evaluation.studies import store
-from imagerag_assets.evaluation.studies.store import Result, Study, finite
+from imagerag_assets.evaluation.studies.store import Result, Study
 from imagerag_assets.images.groups import Decisions
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval import generations
@@ -172,7 +172,7 @@ def proposal_rows(result: Result) -> list[tuple[str, ...]]:
         (
             one["name"], one["current_told"], one["proposed_told"], one["judged_by"], str(one["queries"]),
             f"{one['before']:.3f}", f"{one['after']:.3f}", f"{one['difference']:+.3f}",
-            "unknown" if one["low"] is None else f"{one['low']:+.3f} to {one['high']:+.3f}",
+            interval_told(one["low"], one["high"]),
             p_told(one["p"]), p_told(one["p_adjusted"]), one["verdict"],
         )
         for one in result["proposals"]
