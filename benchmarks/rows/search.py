@@ -106,10 +106,10 @@ def _clip(index: Index) -> Comparison:
     truth = index.nearest()
     ours = recall([index.ask(number, "clip") for number in range(index.count)], truth)
     graph = _hnswlib(index, truth, ours)
-    tiles = index.generation.table("tiles")
+    nearest = _nearest(index, "tiles")
 
     def bare(number: int) -> None:
-        index.connection.execute(_nearest(tiles), (index.vectors[0][number],), prepare=True).fetchall()
+        index.connection.execute(nearest, (index.vectors[0][number],), prepare=True).fetchall()
         index.connection.commit()
 
     def floor(number: int) -> None:
@@ -255,8 +255,12 @@ def _hnswlib(index: Index, truth: Sequence[set[int]], wanted: float) -> Any:
     return graph
 
 
-def _nearest(table: sql.Identifier) -> sql.Composed:
-    return sql.SQL("select image_id from {} order by embedding <=> %s limit {}").format(table, sql.Literal(_TOP))
+def _nearest(index: Index, table: str) -> sql.Composed:
+    """As pgvector's documentation has it, by the order that the graph is of."""
+    dimension = (index.made.clip if table == "tiles" else index.made.description).shape[1]
+    return sql.SQL(
+        "select image_id from {} order by embedding::vector::halfvec({d}) <=> %s::halfvec({d}) limit {n}"
+    ).format(index.generation.table(table), d=sql.Literal(dimension), n=sql.Literal(_TOP))
 
 
 def _guide(index: Index, number: int, leg: str) -> None:
@@ -266,7 +270,7 @@ def _guide(index: Index, number: int, leg: str) -> None:
             return
         register_vector(connection)
         vector = index.vectors[0 if leg == "tiles" else 1][number]
-        connection.execute(_nearest(index.generation.table(leg)), (vector,)).fetchall()
+        connection.execute(_nearest(index, leg), (vector,)).fetchall()
 
 
 def _by_words(index: Index, connection: psycopg.Connection[tuple[Any, ...]], number: int) -> None:
@@ -287,8 +291,13 @@ def _iterative(index: Index, number: int, name: str) -> list[int]:
     rows = connection.execute(
         sql.SQL(
             "select e.image_id from {} e join {} i using (image_id) where i.metadata ->> %s = 'yes' "
-            "order by e.embedding <=> %s limit {}"
-        ).format(index.generation.table("tiles"), index.generation.table("images"), sql.Literal(_TOP)),
+            "order by e.embedding::vector::halfvec({d}) <=> %s::halfvec({d}) limit {n}"
+        ).format(
+            index.generation.table("tiles"),
+            index.generation.table("images"),
+            d=sql.Literal(index.made.clip.shape[1]),
+            n=sql.Literal(_TOP),
+        ),
         (name, index.vectors[0][number]),
     ).fetchall()
     connection.commit()

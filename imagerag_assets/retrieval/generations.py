@@ -23,8 +23,8 @@ from imagerag_assets.retrieval.tokens import TOKENS_VERSION
 if TYPE_CHECKING:
     from imagerag_assets.project import Project
 
-LAYOUT_VERSION = 4
-"""Of the tables in generation.sql: raise it when they change, and a new generation is built."""
+LAYOUT_VERSION = 5
+"""Of the tables in generation.sql and their indexes: raise it when they change, and a new generation is built."""
 
 
 _HAS_TABLES = "to_regclass(format('imagerag_generation_%%s.images', generation)) is not null"
@@ -32,6 +32,8 @@ _HAS_TABLES = "to_regclass(format('imagerag_generation_%%s.images', generation))
 
 _DEFINING = ("image_model", "text_model", "image_dimension", "text_dimension", "m", "ef_construction")
 """The parameters that make a generation another one."""
+_LONGEST_INDEXED = 4_000
+"""Dimensions of a `halfvec` that pgvector's HNSW takes."""
 _LONGEST_IN_ROW = 1_900
 """Dimensions of a vector that leave room for the rest of its row in a page of 8 kB."""
 
@@ -165,7 +167,16 @@ def _identities(project: Project) -> tuple[str, str]:
 
 
 def create(connection: Connection, parameters: dict[str, Any]) -> Generation:
-    """Begin a generation: its row, and its empty tables."""
+    """Begin a generation: its row, and its empty tables.
+
+    Raises `ModelError` for vectors that are too long to be indexed.
+    """
+    for setting, name in (("models.image_text", "image_dimension"), ("models.text", "text_dimension")):
+        if int(parameters[name]) > _LONGEST_INDEXED:
+            raise ModelError(
+                f"{setting}: its vectors have {parameters[name]} numbers, and pgvector indexes at most "
+                f"{_LONGEST_INDEXED:,}. Choose a model of fewer dimensions."
+            )
     row = one_row(
         connection.execute(
             "insert into generations (fingerprint, status, parameters) values (%s, 'building', %s) "
@@ -201,6 +212,8 @@ def build_indexes(connection: Connection, generation: Generation) -> None:
     connection.execute(
         sql.SQL(_text("indexes.sql")).format(
             schema=generation.schema,
+            image_dimension=sql.Literal(int(generation.parameters["image_dimension"])),
+            text_dimension=sql.Literal(int(generation.parameters["text_dimension"])),
             m=sql.Literal(int(generation.parameters["m"])),
             ef_construction=sql.Literal(int(generation.parameters["ef_construction"])),
         )

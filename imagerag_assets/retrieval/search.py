@@ -427,6 +427,8 @@ def _composed(
         candidates=max(project.settings.index.candidates, wanted) if few else max(_HITS, 4 * wanted),
         depth=max(project.settings.index.ef_search, 4 * wanted),
         wanted=wanted,
+        image_dimension=int(generation.parameters["image_dimension"]),
+        text_dimension=int(generation.parameters["text_dimension"]),
     )
     parameters = {
         "generation": generation.number,
@@ -543,6 +545,8 @@ class _Shape:
     candidates: int
     depth: int
     wanted: int
+    image_dimension: int
+    text_dimension: int
 
     @property
     def nearest(self) -> int:
@@ -589,6 +593,8 @@ def _statement(generation: int, shape: _Shape, where: str) -> bytes:
         "text_candidates": sql.Literal(shape.candidates),
         "depth": sql.Literal(shape.nearest),
         "enough": sql.Literal(2 * shape.wanted),
+        "image_dimension": sql.Literal(shape.image_dimension),
+        "text_dimension": sql.Literal(shape.text_dimension),
         # Only evidence asks what the legs say of the rest.
         "background": sql.Literal((_BACKGROUND if shape.few else _BACKGROUND_OF_MANY) if hybrid else 0),
         "only_filtered": sql.SQL("join filtered i using (image_id)" if shape.restricted else ""),

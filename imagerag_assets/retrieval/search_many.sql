@@ -74,7 +74,7 @@ clip_hits as (
     select n.image_id from (
         select e.image_id, e.embedding <=> %(clip_vector)s::vector as distance from {tiles} e
         where %(clip_vector)s::vector is not null
-        order by e.embedding <=> %(clip_vector)s::vector limit {depth}) n
+        order by e.embedding::vector::halfvec({image_dimension}) <=> %(clip_vector)s::halfvec({image_dimension}) limit {depth}) n
     group by n.image_id order by min(n.distance), n.image_id limit {candidates}
 )
 
@@ -82,7 +82,7 @@ clip_hits as (
 description_hits as (
     select e.image_id from {descriptions} e
     where %(text_vector)s::vector is not null
-    order by e.embedding <=> %(text_vector)s::vector limit {candidates}
+    order by e.embedding::vector::halfvec({text_dimension}) <=> %(text_vector)s::halfvec({text_dimension}) limit {candidates}
 )
 
 -- filtered_clip_leg
@@ -92,7 +92,7 @@ near_tiles as materialized (
     select n.image_id from (
         select e.image_id, e.embedding <=> %(clip_vector)s::vector as distance from {tiles} e
         where %(clip_vector)s::vector is not null
-        order by e.embedding <=> %(clip_vector)s::vector limit {depth}) n
+        order by e.embedding::vector::halfvec({image_dimension}) <=> %(clip_vector)s::halfvec({image_dimension}) limit {depth}) n
     join filtered using (image_id)
     group by n.image_id order by min(n.distance), n.image_id limit {candidates}
 ),
@@ -110,7 +110,7 @@ near_descriptions as materialized (
     select n.image_id from (
         select e.image_id, e.embedding <=> %(text_vector)s::vector as distance from {descriptions} e
         where %(text_vector)s::vector is not null
-        order by e.embedding <=> %(text_vector)s::vector limit {depth}) n
+        order by e.embedding::vector::halfvec({text_dimension}) <=> %(text_vector)s::halfvec({text_dimension}) limit {depth}) n
     join filtered using (image_id)
     order by n.distance, n.image_id limit {candidates}
 ),

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from psycopg import sql
 
 from imagerag_assets.database.connection import Connection, one_row
-from imagerag_assets.errors import GenerationError
+from imagerag_assets.errors import GenerationError, ModelError
 from imagerag_assets.models.checkpoints import find_checkpoint
 from imagerag_assets.project import Project, _text_encoder_identity
 from imagerag_assets.retrieval import generations, index
@@ -44,6 +46,11 @@ def shop(make_project: MakeProject, tmp_path: Path) -> Project:
 def statuses(project: Project) -> dict[int, str]:
     with project.database.connect() as connection:
         return dict(connection.execute("select generation, status from generations").fetchall())
+
+
+def shop_parameters(project: Project) -> dict[str, Any]:
+    with project.database.connect() as connection:
+        return generations.live(connection).parameters
 
 
 def schemas(project: Project) -> int:
@@ -145,6 +152,36 @@ def test_the_vector_indexes_have_the_parameters_of_the_settings(make_project: Ma
         rows = connection.execute("select indexdef from pg_indexes where indexdef like '%hnsw%'").fetchall()
     assert len(rows) == 2
     assert all("m='5'" in row[0] and "ef_construction='33'" in row[0] for row in rows)
+
+
+def test_vectors_of_up_to_four_thousand_numbers_are_indexed(shop: Project) -> None:
+    """An index over `vector` itself ends at two thousand."""
+    parameters = {**shop_parameters(shop), "image_dimension": 4000, "text_dimension": 3072}
+    with shop.database.connect() as connection:
+        long = generations.create(connection, parameters)
+        connection.execute(
+            sql.SQL(
+                "insert into {} (collection, content, group_id, uris, width, height, description, category, tags, ocr, "
+                "metadata, terms, sample, trust, digest) "
+                "values ('shop', 'a', 'a', '{{a}}', 1, 1, '', '', '{{}}', '', '{{}}', 0, 0, 1, '')"
+            ).format(long.table("images"))
+        )
+        connection.execute(
+            sql.SQL("insert into {} values (1, 0, 0, 0, 1, 1, %s)").format(long.table("tiles")), (np.ones(4000),)
+        )
+        generations.build_indexes(connection, long)
+        connection.rollback()
+
+
+def test_vectors_that_pgvector_cannot_index_are_told_before_anything_is_built(shop: Project) -> None:
+    before = schemas(shop)
+    parameters = {**shop_parameters(shop), "image_dimension": 4001}
+    with (
+        shop.database.connect() as connection,
+        pytest.raises(ModelError, match=r"models\.image_text: its vectors have 4001 numbers"),
+    ):
+        generations.create(connection, parameters)
+    assert schemas(shop) == before
 
 
 @pytest.mark.parametrize("module_and_name", [(generations, "build_indexes"), (index, "update")])

@@ -78,7 +78,9 @@ def test_a_client_uses_the_vector_index(shop: Project) -> None:
         connection.execute("set local enable_sort = off")
         vector = str(PICTURES[0].tile_vectors()[0].tolist())
         plan = connection.execute(
-            "explain select uri from imagerag_live order by embedding <=> %s::vector limit 3", (vector,)
+            f"explain select uri from imagerag_live "
+            f"order by embedding::halfvec({DIMENSION}) <=> %s::halfvec({DIMENSION}) limit 3",
+            (vector,),
         ).fetchall()
     assert any("tiles_hnsw" in line[0] for line in plan), plan
 
