@@ -54,8 +54,10 @@ def _summary(rows: list[RowResult]) -> Iterator[str]:
     for row in rows:
         if row.missing:
             yield f"| [{row.row}](#{row.row}) | | not run: {row.missing} | – |"
-        for target in row.targets:
-            yield f"| [{row.row}](#{row.row}) | {target.text} | {_measured(target)} | {_verdict(target)} |"
+        for found in (*row.comparisons, *row.scalings):
+            for target in found.targets:
+                what = f"{found.name}: {target.text}"
+                yield f"| [{row.row}](#{row.row}) | {what} | {_measured(target)} | {_verdict(target)} |"
 
 
 def _section(row: RowResult) -> Iterator[str]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 # Okapi's usual constants (Robertson & Zaragoza 2009, section 3.5).
 _K1, _B = 1.2, 0.75
-SEARCH_VERSION = 5
+SEARCH_VERSION = 6
 """Raise it when the same index would give other rankings."""
 _BACKGROUND = 500
 """Images that stand for those which no leg found, in a leg's mean over the collection."""
@@ -549,6 +549,12 @@ class _Shape:
     text_dimension: int
 
     @property
+    def text_candidates(self) -> int:
+        """How many images the words hand on. Alone, without other legs to fuse with, few more than are wanted."""
+        alone = self.method == "text" and not self.few and self.candidates < _WIDEST_SCAN
+        return 2 * self.wanted if alone else self.candidates
+
+    @property
     def nearest(self) -> int:
         """How many of the nearest are looked at: where some of them will not pass, more."""
         return 2 * self.depth if self.restricted else self.depth
@@ -590,7 +596,7 @@ def _statement(generation: int, shape: _Shape, where: str) -> bytes:
         "where": sql.SQL(where),
         "inside": _INSIDE if shape.inside else sql.SQL("true"),
         "candidates": sql.Literal(shape.candidates),
-        "text_candidates": sql.Literal(shape.candidates),
+        "text_candidates": sql.Literal(shape.text_candidates),
         "depth": sql.Literal(shape.nearest),
         "enough": sql.Literal(2 * shape.wanted),
         "image_dimension": sql.Literal(shape.image_dimension),

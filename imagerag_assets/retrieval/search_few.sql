@@ -29,11 +29,10 @@ clip_hits as (
 )
 
 -- description_leg
--- "+ 0" keeps the planner from the HNSW index, whose order is approximate.
 description_hits as (
     select e.image_id from {descriptions} e
     where %(text_vector)s::vector is not null and e.image_id = any(array(select image_id from filtered))
-    order by (e.embedding <=> %(text_vector)s::vector) + 0, e.image_id limit {candidates}
+    order by e.embedding <=> %(text_vector)s::vector, e.image_id limit {candidates}
 )
 
 -- sampled

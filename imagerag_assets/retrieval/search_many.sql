@@ -9,36 +9,70 @@ select w.documents * %(share)s as documents, w.mean_terms from whole w
 -- text_leg
 -- The MaxScore of Turtle & Flood (1995): a document that has none of the essential terms cannot reach the hits, as long as
 -- what the others can add at most (idf * (k1 + 1) each) stays below the last hit's score. How many terms are essential
--- is guessed by what a document with one of them scores about, its idf, and `holds` says whether the guess was right.
+-- is guessed by what a document with one of them scores about, its idf. What the guess finds is a bound from below on the
+-- last hit's score, and that says how many really are.
 ordered as (
     select term, idf, sum(documents) over w * %(share)s as seen, documents,
            (%(k1)s + 1) * (sum(idf) over () - sum(idf) over w) as rest
     from query_terms where documents > 0 window w as (order by idf desc, term)
 ),
-split as materialized (
-    select term, idf, coalesce(
+guessed as materialized (
+    select term, idf, rest, coalesce(
         seen - documents * %(share)s < {text_candidates}
         or rest + (%(k1)s + 1) * idf
            >= (select max(o.idf) from ordered o where o.seen >= {text_candidates}), true) as essential
     from ordered
 ),
-part as materialized (
+first_found as materialized (
     select p.image_id,
            sum(q.idf * p.frequency * (%(k1)s + 1)
                / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * p.terms / c.mean_terms)))::float8 as score
-    from split q
+    from guessed q
     join {postings} p using (term)
     cross join whole c
     {only_filtered}
     where q.essential
     group by p.image_id
 ),
+-- The whole scores of those that look best so far: the least of as many as are wanted is reached by the last hit, too.
+reached as materialized (
+    select coalesce(min(score), 0) as score, count(*) = {text_candidates} as whole
+    from (
+        select p.score + coalesce(o.score, 0) as score
+        from (select image_id, score from first_found order by score desc limit 4 * {text_candidates}) p
+        cross join lateral (
+            select sum(q.idf * o.frequency * (%(k1)s + 1)
+                       / (o.frequency + %(k1)s * (1 - %(b)s + %(b)s * o.terms / c.mean_terms)))::float8 as score
+            from guessed q
+            join {postings} o on o.term = q.term and o.image_id = p.image_id
+            cross join whole c
+            where not q.essential) o
+        order by 1 desc limit {text_candidates}) x
+),
+split as materialized (
+    select g.term, g.idf, g.essential as guessed,
+           g.essential or not r.whole or g.rest + (%(k1)s + 1) * g.idf >= r.score as essential
+    from guessed g cross join reached r
+),
+holds as materialized (select coalesce(bool_and(guessed = essential), true) as holds from split),
+part as materialized (
+    select image_id, score from first_found where (select holds from holds)
+    union all
+    select p.image_id,
+           sum(q.idf * p.frequency * (%(k1)s + 1)
+               / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * p.terms / c.mean_terms)))::float8
+    from split q
+    join {postings} p using (term)
+    cross join whole c
+    {only_filtered}
+    where q.essential and not (select holds from holds)
+    group by p.image_id
+),
 bound as materialized (
     select coalesce((%(k1)s + 1) * sum(s.idf) filter (where not s.essential), 0) as rest,
-           (select score from part order by score desc offset {text_candidates} - 1 limit 1) as last
+           (select case when r.whole then r.score else 0 end from reached r) as last
     from split s
 ),
-holds as materialized (select coalesce(rest = 0 or last > rest, false) as holds from bound),
 text_scores as materialized (
     select p.image_id, p.score + coalesce(o.score, 0) as score
     from part p
@@ -50,20 +84,10 @@ text_scores as materialized (
         join {postings} o on o.term = q.term and o.image_id = p.image_id
         cross join whole c
         where not q.essential) o
-    where (select holds from holds) and p.score + bound.rest >= coalesce(bound.last, 0)
-    union all
-    select p.image_id,
-           sum(q.idf * p.frequency * (%(k1)s + 1)
-               / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * p.terms / c.mean_terms)))::float8
-    from split q
-    join {postings} p using (term)
-    cross join whole c
-    {only_filtered}
-    where not (select holds from holds)
-    group by p.image_id
+    where p.score + bound.rest >= bound.last
 ),
 text_hits as (
-    select image_id from text_scores {only_filtered} order by score desc, image_id limit {text_candidates}
+    select image_id from text_scores order by score desc, image_id limit {text_candidates}
 )
 
 -- sampled
@@ -99,10 +123,12 @@ near_tiles as materialized (
 clip_hits as (
     select image_id from near_tiles where (select count(*) from near_tiles) >= {enough}
     union all (
-    select e.image_id from {tiles} e
-    where %(clip_vector)s::vector is not null and (select count(*) from near_tiles) < {enough}
-      and e.image_id = any(array(select image_id from filtered))
-    group by e.image_id order by min(e.embedding <=> %(clip_vector)s::vector), e.image_id limit {candidates})
+    select n.image_id from (
+        select e.image_id, e.embedding <=> %(clip_vector)s::vector as distance from {tiles} e
+        where %(clip_vector)s::vector is not null and (select count(*) from near_tiles) < {enough}
+          and e.image_id = any(array(select image_id from filtered))
+        order by distance, e.image_id limit {depth}) n
+    group by n.image_id order by min(n.distance), n.image_id limit {candidates})
 )
 
 -- filtered_description_leg
@@ -120,7 +146,7 @@ description_hits as (
     select e.image_id from {descriptions} e
     where %(text_vector)s::vector is not null and (select count(*) from near_descriptions) < {enough}
       and e.image_id = any(array(select image_id from filtered))
-    order by (e.embedding <=> %(text_vector)s::vector) + 0, e.image_id limit {candidates})
+    order by e.embedding <=> %(text_vector)s::vector, e.image_id limit {candidates})
 )
 
 -- pool_text
@@ -132,7 +158,7 @@ cross join lateral (
     from split q
     join {postings} o on o.term = q.term and o.image_id = p.image_id
     cross join whole c
-    where not q.essential and whole_score.score is null and (select holds from holds)) other_terms
+    where not q.essential and whole_score.score is null) other_terms
 cross join lateral (
     select coalesce(whole_score.score, part.score + coalesce(other_terms.score, 0), other_terms.score) as score) t
 
@@ -149,12 +175,10 @@ cross join lateral (
     from (
         select image_id, score from text_scores
         union all
-        select p.image_id, p.score from part p cross join bound
-        where (select holds from holds) and p.score + bound.rest < coalesce(bound.last, 0)) x) k
+        select p.image_id, p.score from part p cross join bound where p.score + bound.rest < bound.last) x) k
 cross join lateral (
     select avg(exp(greatest(%(text_scale)s * (coalesce(s.text, 0) - b.text), -700))) as mean
     from scored s
     where s.image_id in (select image_id from sampled)
-      and s.image_id not in (select image_id from part)
-      and s.image_id not in (select image_id from text_scores)) r
+      and s.image_id not in (select image_id from part)) r
 where b.text is not null

@@ -102,7 +102,7 @@ def test_the_page_is_written_between_its_marks_and_drawn(tmp_path: Path) -> None
     assert text.startswith("# Mine\n<!--")
     assert text.endswith("<!-- /results -->\nafter\n")
     assert "old" not in text
-    assert "| [writing](#writing) | plain / ours ≥ 3× | 4× | met |" in text
+    assert "| [writing](#writing) | vectors: plain / ours ≥ 3× | 4× | met |" in text
     assert "not run: there is no card." in text
     assert (tmp_path / "docs/benchmarks/writing-growth.png").stat().st_size > 1000
 

@@ -18,6 +18,12 @@ from imagerag_assets_tests.retrieval.corpus import MakeProject, Picture, build, 
 MODULE = sys.modules[search.__module__]
 WORDS = [f"word{number}" for number in range(40)]
 
+# A rare word in documents so long that it counts little there, and a common one that is all that others say.
+_MISLEADING = [
+    *(Picture(f"long{number}.png", " ".join(["seldom", *["filling"] * 150]), "") for number in range(4)),
+    *(Picture(f"short{number:02d}.png", " ".join(["often"] * (1 + number % 4)), "") for number in range(50)),
+]
+
 
 @pytest.fixture(scope="module")
 def shop(make_shared_project: MakeProject, tmp_path_factory: pytest.TempPathFactory) -> Project:
@@ -35,7 +41,7 @@ def shop(make_shared_project: MakeProject, tmp_path_factory: pytest.TempPathFact
         for number in range(150)
     ]
     twins = [Picture(f"twin{number:02d}.png", "word1 word39", "word2", canonical="twin00.png") for number in range(40)]
-    build(project, [*pictures, *twins])
+    build(project, [*pictures, *twins, *_MISLEADING])
     return project
 
 
@@ -64,6 +70,12 @@ def test_the_best_documents_are_those_of_an_exhaustive_okapi(shop: Project, limi
         query = " ".join(chance.sample(WORDS, chance.randint(1, 5)))
         found = search(shop, query, method="text", limit=limit)
         assert same(found, search(shop, query, method="text", limit=limit, exact=True)), query
+
+
+def test_rare_words_that_count_little_where_they_stand_do_not_hide_what_common_ones_find(shop: Project) -> None:
+    found = search(shop, "seldom often", method="text", limit=2)
+    assert same(found, search(shop, "seldom often", method="text", limit=2, exact=True))
+    assert all(one.uri.startswith("short") for one in found)
 
 
 @pytest.mark.parametrize("method", METHODS)
