@@ -54,9 +54,10 @@ def _summary(rows: list[RowResult]) -> Iterator[str]:
     for row in rows:
         if row.missing:
             yield f"| [{row.row}](#{row.row}) | | not run: {row.missing} | – |"
-        for found in (*row.comparisons, *row.scalings):
-            for target in found.targets:
-                what = f"{found.name}: {target.text}"
+        parts: list[ComparisonResult | ScalingResult] = [*row.comparisons, *row.scalings]
+        for part in parts:
+            for target in part.targets:
+                what = f"{part.name}: {target.text}"
                 yield f"| [{row.row}](#{row.row}) | {what} | {_measured(target)} | {_verdict(target)} |"
 
 
