@@ -8,6 +8,7 @@ ROWS = (
     "writing",
     "index",
     "search",
+    "million",
     "duplicates",
     "no_op",
     "memory",

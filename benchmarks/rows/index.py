@@ -23,7 +23,7 @@ def make(bench: Bench) -> Rows:
     times: dict[str, float] = {}
 
     def build() -> list[float]:
-        times["full"] = _rolled_back(project, lambda one: generations.build_indexes(one, generation))
+        times["full"] = _rolled_back(project, lambda one: _build(one, project, generation))
         return [times["full"]]
 
     def floor() -> list[float]:
@@ -37,7 +37,7 @@ def make(bench: Bench) -> Rows:
 
     grown, full = _filled(bench, made, rows, "grown")
     with grown.database.connect() as connection:
-        generations.build_indexes(connection, full)
+        _build(connection, grown, full)
     vacuum(grown.database.url, full)
     return [
         Comparison(
@@ -63,7 +63,7 @@ def make(bench: Bench) -> Rows:
 def _growth(bench: Bench) -> Scaling:
     def prepare(size: int) -> Callable[[], object]:
         project, generation = _filled(bench, make_index(size), size, f"build{size}")
-        return lambda: _rolled_back(project, lambda one: generations.build_indexes(one, generation))
+        return lambda: _rolled_back(project, lambda one: _build(one, project, generation))
 
     sizes = bench.size((1_000, 10_000, 100_000), (500, 2_000))
     return Scaling(
@@ -78,6 +78,10 @@ def _filled(bench: Bench, made: Made, rows: int, name: str) -> tuple[Project, Ge
         load(connection, generation, made, range(rows))
     vacuum(project.database.url, generation)
     return project, generation
+
+
+def _build(connection: Any, project: Project, generation: Generation) -> None:
+    generations.build_indexes(connection, generation, project.settings.index.build_memory_mb)
 
 
 def _rolled_back(project: Project, work: Callable[[Any], object]) -> float:

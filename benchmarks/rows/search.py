@@ -27,6 +27,8 @@ from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.search import EncodedQuery, search_rows
 
 _TOP = 10
+_BYTES_PER_VECTOR = 3_000
+"""Of memory while a graph is built, plenty: 512 numbers of two bytes, and its links."""
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Index:
     made: Made
     connection: Connection
     count: int
+    seconds: float
+    """Of building the indexes."""
 
     @cached_property
     def vectors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -77,16 +81,20 @@ def make(bench: Bench) -> Rows:
 
 
 def build(bench: Bench, rows: int, name: str, count: int) -> Index:
-    """A generation of so many images, filled, indexed and vacuumed."""
-    project = bench.project(name, {COLLECTION: bench.folder})
+    """A generation of so many images, filled, indexed and vacuumed. Both graphs fit the memory that it gives them."""
+    memory = max(1024, rows * _BYTES_PER_VECTOR // 2**20)
+    project = bench.project(name, {COLLECTION: bench.folder}, index={"build_memory_mb": memory})
     made = make_index(rows)
     with project.database.connect() as connection:
         generation = begin(connection, made)
         load(connection, generation, made)
-        generations.build_indexes(connection, generation)
+        connection.commit()
+        started = time.perf_counter()
+        generations.build_indexes(connection, generation, memory)
+        seconds = time.perf_counter() - started
     vacuum(project.database.url, generation)
     connection = bench.closing.enter_context(project.database.connect())
-    return Index(project, generation, made, connection, count)
+    return Index(project, generation, made, connection, count, seconds)
 
 
 def latencies(count: int, work: Callable[[int], object]) -> list[float]:

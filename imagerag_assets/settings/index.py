@@ -26,6 +26,8 @@ class Index(Section):
 
     m: int = Field(default=16, ge=2, le=100)
     ef_construction: int = Field(default=64, ge=4, le=1000)
+    build_memory_mb: int = Field(default=1024, ge=64, le=1_048_576)
+    """maintenance_work_mem while the indexes are built: a graph that does not fit is built many times slower."""
     ef_search: int = Field(default=100, ge=1, le=1000)
     candidates: int = Field(default=200, ge=10, le=10_000)
     """How many images each leg hands to the fusion; where more than 5,000 are searched it is fewer."""

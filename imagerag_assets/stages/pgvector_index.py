@@ -97,7 +97,7 @@ def _fill(
     generation = found or generations.create(connection, wanted)
     _count(report, index.update(connection, generation, sources))
     if found is None:
-        generations.build_indexes(connection, generation)
+        generations.build_indexes(connection, generation, project.settings.index.build_memory_mb)
     if not _missing(connection, generation):
         calibration.update(connection, project, generation)
     return generation

@@ -169,7 +169,7 @@ def test_vectors_of_up_to_four_thousand_numbers_are_indexed(shop: Project) -> No
         connection.execute(
             sql.SQL("insert into {} values (1, 0, 0, 0, 1, 1, %s)").format(long.table("tiles")), (np.ones(4000),)
         )
-        generations.build_indexes(connection, long)
+        generations.build_indexes(connection, long, 64)
         connection.rollback()
 
 
