@@ -63,8 +63,8 @@ def make(bench: Bench) -> Rows:
             f"{count:,} new rows of {_DIMENSION} numbers with their keys into clip_embeddings",
             ways,
             (Target("plain", "ours", at_least=100), Target("floor", "ours", at_least=0.4)),
-            why="What the plain way waits for is the disk, once for every commit: the ratio is that of the disk. Where a "
-            "commit takes half a millisecond, bare COPY, the least there is, does not reach the target either.",
+            why="What the plain way waits for is the disk, once for every commit: the ratio is that of the disk. Where "
+            "a commit takes half a millisecond, bare COPY, the least there is, does not reach the target either.",
         ),
         Scaling(
             "writing vectors",
