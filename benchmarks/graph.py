@@ -7,6 +7,7 @@ from imagerag_assets.project import Project
 from imagerag_assets.stages import (
     clip_embeddings,
     deduped_set,
+    description_confidence,
     description_embeddings,
     lanes,
     ocr_text,
@@ -24,6 +25,7 @@ _RUNS = (
     lanes.for_both(description_embeddings.run, description_embeddings.stage),
     lanes.for_both(clip_embeddings.run, clip_embeddings.stage),
     lanes.for_live(deduped_set.run),
+    lanes.live_first(description_confidence.run, description_confidence.measure, description_confidence.stage),
     pgvector_index.run,
 )
 
