@@ -53,6 +53,7 @@ _READY = f"""
            coalesce(v.category, '') as category, coalesce(v.tags, array[]::text[]) as tags, coalesce(o.text, '') as ocr,
            r.metadata,
            hashtext(r.content) as sample, e.embedding, b.confidence, w.trust, v.content is not null as described,
+           e.content is not null as embedded,
            md5(concat_ws('|', r.uris::text, r.own::text, r.canonical, c.fingerprint, o.fingerprint, v.fingerprint,
                          v.context, v.general, v.key_elements::text, v.category, v.tags::text, e.fingerprint, e.inputs,
                          %(clip)s::text, w.trust)) as digest
@@ -84,7 +85,7 @@ _READY = f"""
 # Only what tells the difference: the words and vectors of images that stay as they are would be copied for nothing.
 _DESIRED = """
     create temporary table desired on commit drop as
-    select collection, content, digest, sample, confidence, described, embedding is not null as embedded
+    select collection, content, digest, sample, confidence, described, embedded
     from ({ready}) d
 """
 
