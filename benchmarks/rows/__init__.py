@@ -10,6 +10,7 @@ ROWS = (
     "search",
     "duplicates",
     "no_op",
+    "adding",
     "memory",
     "start",
     "gpu",

@@ -18,7 +18,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
-from imagerag_assets.database.connection import Connection, Database, one_row
+from imagerag_assets.database.connection import Connection, Database, one_row, read_in_memory
 from imagerag_assets.errors import BudgetExhaustedError, ImageragError, ItemError, ServiceError, StageError
 from imagerag_assets.settings import Retries
 
@@ -164,8 +164,7 @@ def run_stage(
     report = StageReport(stage.name)
     started = time.monotonic()
     with database.connect() as connection:
-        # Keys of a hundred thousand candidates: with the 4 MB of Postgres's own they go over the disk.
-        connection.execute("set local work_mem = '64MB'")
+        read_in_memory(connection)
         _forget_failures(connection, stage)
         candidates, total, report.pending = _count(connection, stage, chosen, retries)
         connection.commit()

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from imagerag_assets.database.connection import Connection, one_row
+from imagerag_assets.database.connection import Connection, one_row, read_in_memory
 from imagerag_assets.database.stages import Counts
 from imagerag_assets.retrieval.generations import Generation, is_readable
 from imagerag_assets.retrieval.tokens import terms
@@ -140,9 +140,8 @@ def update(connection: Connection, generation: Generation, parameters: dict[str,
     # It reads every image. The planner takes their groups for far fewer than they are, and would look into each of
     # seven tables once for every image: twice the time.
     connection.execute("set local enable_nestloop = off")
-    connection.execute("set local work_mem = '64MB'")
+    read_in_memory(connection)
     connection.execute(sql.SQL(_DESIRED).format(ready=_ready()), parameters)
-    connection.execute("set local work_mem to default")
     connection.execute("set local enable_nestloop to default")
     connection.execute("analyze desired")
     connection.execute(sql.SQL(_POORER).format(images=images, descriptions=generation.table("descriptions")))
