@@ -1,12 +1,22 @@
-"""Every stage up to the index in order, as the assets run them, without Dagster."""
+"""Every stage up to the index in order, as the assets run them, without Dagster.
+
+    python -m benchmarks.graph SETTINGS
+
+runs them once and prints the peak memory of the process in MB.
+"""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+from benchmarks.made import peak_mb
 from imagerag_assets.database.stages import StageReport
-from imagerag_assets.project import Project
+from imagerag_assets.project import Project, open_project
 from imagerag_assets.stages import (
     clip_embeddings,
     deduped_set,
+    description_confidence,
     description_embeddings,
     lanes,
     ocr_text,
@@ -24,6 +34,7 @@ _RUNS = (
     lanes.for_both(description_embeddings.run, description_embeddings.stage),
     lanes.for_both(clip_embeddings.run, clip_embeddings.stage),
     lanes.for_live(deduped_set.run),
+    lanes.live_first(description_confidence.run, description_confidence.measure, description_confidence.stage),
     pgvector_index.run,
 )
 
@@ -36,3 +47,8 @@ def run_graph(project: Project) -> dict[str, StageReport]:
         report = run(project, options)
         reports[report.stage] = report
     return reports
+
+
+if __name__ == "__main__":
+    run_graph(open_project(Path(sys.argv[1])))
+    print(peak_mb())

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
+from psycopg import sql
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.stages import Selection, Stage
 from imagerag_assets.images.ingest import ingest_fingerprint
 from imagerag_assets.project import Project
 from imagerag_assets.stages import (
     clip_embeddings,
     deduped_set,
+    description_confidence,
     description_embeddings,
     ocr_text,
     pgvector_index,
+    said_embeddings,
     tiles,
     vlm_descriptions,
 )
@@ -42,7 +46,7 @@ _DESCRIBED = (
 
 
 def fill(project: Project, collection: str) -> None:
-    """Make rows for every file of the collection's source, then dedup and index them for real."""
+    """Make rows for every file of the collection's source, then group and index them for real."""
     stages: dict[str, Any] = {
         "tiles": tiles.stage(project).fingerprint,
         "ocr": ocr_text.stage(project).fingerprint,
@@ -55,8 +59,14 @@ def fill(project: Project, collection: str) -> None:
         for statement in _OF_CONTENTS:
             connection.execute(statement, stages)
         _vectors(connection, project, stages["context"])
+        _made(connection, "compared_images", deduped_set.stage(project), inputs="c.inputs", first_seen="now()")
+        _made(
+            connection, "said_embeddings", said_embeddings.stage(project), context="c.context", model="%(model)s",
+            inputs="c.inputs", embedding="(select e.embedding from clip_embeddings e where e.content = c.content)",
+        )  # fmt: skip
     with psycopg.connect(project.database.url, autocommit=True) as connection:
         connection.execute("vacuum (analyze)")
+    _trusted(project)
     deduped_set.run(project, RunOptions())
     pgvector_index.run(project, RunOptions())
 
@@ -68,6 +78,26 @@ def _list(connection: Connection, project: Project, collection: str) -> None:
     ]
     columns = ("collection", "uri", "content", "size_bytes", "version", "fingerprint")
     upsert(connection, "raw_images", columns, ("collection", "uri"), rows)
+
+
+def _trusted(project: Project) -> None:
+    """Every description as if it had been measured: the calibration is real, and asks for no model."""
+    nothing = RunOptions(Selection(collections=("nobody's",)))
+    description_confidence.run(project, nothing)
+    with project.database.connect() as connection:
+        _made(
+            connection, "description_confidence", description_confidence.stage(project), context="c.context",
+            model="%(model)s", inputs="c.inputs", described="c.described", confidence="0.9",
+        )  # fmt: skip
+
+
+def _made(connection: Connection, table: LiteralString, stage: Stage, **columns: LiteralString) -> None:
+    """A row of `table` for every candidate of the stage, with those values."""
+    values = sql.SQL(", ").join(sql.SQL(value) for value in columns.values())
+    statement = sql.SQL("insert into {} (content, fingerprint, {}) select c.content, %(now)s, {} from ({}) c").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns)), values, sql.SQL(stage.candidates)
+    )
+    connection.execute(statement, {**stage.parameters, "now": stage.fingerprint})
 
 
 def _vectors(connection: Connection, project: Project, context: str) -> None:

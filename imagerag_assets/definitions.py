@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,3 +54,6 @@ def build_defs(
 
 
 defs = build_defs()
+# Some 280,000 objects of modules and definitions stay until the process ends. Looking through them for garbage finds
+# none, and took half a second at the exit alone.
+gc.freeze()

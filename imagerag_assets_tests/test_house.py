@@ -130,6 +130,11 @@ def test_the_code_location_loads_without_a_model_library() -> None:
     loaded = loaded_after("import imagerag_assets.definitions")
     assert "dagster" in loaded
     assert not loaded & {*HEAVY, "openai", "matplotlib"}
+    assert not loaded & {"cv2", "scipy", "imagehash", "httpx", "fsspec", "sqlalchemy", "pandas"}
+
+
+def test_a_process_with_the_code_location_does_not_search_its_definitions_for_garbage() -> None:
+    assert loaded_after("import gc, imagerag_assets.definitions; assert gc.get_freeze_count() > 100_000")
 
 
 def project_file() -> dict[str, dict[str, dict[str, str]]]:

@@ -11,6 +11,7 @@ ROWS = (
     "million",
     "duplicates",
     "no_op",
+    "adding",
     "memory",
     "start",
     "gpu",

@@ -14,7 +14,7 @@ import dagster as dg
 from psycopg import sql
 from pydantic import Field
 
-from imagerag_assets.database.connection import Connection
+from imagerag_assets.database.connection import Connection, read_in_memory
 from imagerag_assets.database.stages import Progress, Selection, StageReport
 from imagerag_assets.errors import ImageragError
 from imagerag_assets.evaluation.markdown import markdown_table
@@ -100,6 +100,7 @@ def materialize(
         report = run(opened, RunOptions(chosen, progress_to_log(context), run_id=context.run.run_id))
         tell(context, report)
         with opened.database.connect() as connection:
+            read_in_memory(connection)
             version, metadata = describe(opened, connection)
             changed = report.worked or report.removed
             shown = {

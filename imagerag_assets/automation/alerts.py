@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import dagster as dg
-import httpx
 
 from imagerag_assets.automation.checks import STATE
 
@@ -69,6 +68,8 @@ def send(alert: Alert, log: logging.Logger, environment: Mapping[str, str] = os.
 
     A webhook that fails is logged without its address, and fails nothing.
     """
+    import httpx
+
     log.error(alert.text)
     address = environment.get(WEBHOOK)
     if not address:

@@ -1,6 +1,7 @@
 """A real run of the graph in this process, recorded in the project's own Dagster instance."""
 
 import logging
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from imagerag_assets.assets.common import ProjectResource
-from imagerag_assets.automation.instance import dagster_home
+from imagerag_assets.automation.instance import dagster_home, log_kept_open
 from imagerag_assets.automation.jobs import EVERYTHING
 from imagerag_assets.definitions import build_defs
 from imagerag_assets.errors import SettingsError
@@ -66,9 +67,16 @@ def materialize(
     if unknown := sorted(set(assets) - set(known)):
         raise SettingsError(f"There is no asset {unknown[0]}. The graph has: {', '.join(known)}.")
     # dagster-dbt prints dbt's own report to standard output; here the stages' lines are enough.
-    with dg.DagsterInstance.get() as instance, log.open("a") as file, redirect_stdout(file):
+    run_id = str(uuid.uuid4())
+    with (
+        dg.DagsterInstance.get() as instance,
+        log_kept_open(instance, run_id),
+        log.open("a") as file,
+        redirect_stdout(file),
+    ):
         result = defs.resolve_job_def(EVERYTHING).execute_in_process(
             instance=instance,
+            run_id=run_id,
             raise_on_error=False,
             asset_selection=[dg.AssetKey(name) for name in assets] or None,
             run_config={"loggers": {"plain": {}}, **_ingest_config(assets, allow_removal)},

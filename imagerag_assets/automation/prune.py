@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.event_log import SqliteEventLogStorage
 from pydantic import Field
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -43,6 +42,8 @@ def prune(instance: dg.DagsterInstance, before: datetime) -> int:
 
 def _delete_empty_log(instance: dg.DagsterInstance, run_id: str) -> None:
     """SQLite keeps a file per run, and one that all rows were deleted from is as large as before."""
+    from dagster._core.storage.event_log import SqliteEventLogStorage
+
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         file = Path(storage.path_for_shard(run_id))

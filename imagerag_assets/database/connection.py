@@ -68,6 +68,14 @@ def stop_embedded(folder: Path) -> None:
             _embedded_server(folder.resolve()).stop()
 
 
+def read_in_memory(connection: Connection) -> None:
+    """Until the transaction's end, for statements that read all images: hashes and sorts of a hundred thousand keys.
+
+    With the 4 MB of Postgres's own they go over the disk. Searches keep those: their plans do not change.
+    """
+    connection.execute("set local work_mem = '64MB'")
+
+
 def one_row(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
     """The row of a statement that always gives one (an aggregate, a RETURNING)."""
     row = cursor.fetchone()

@@ -18,7 +18,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
-from imagerag_assets.database.connection import Connection, Database, one_row
+from imagerag_assets.database.connection import Connection, Database, one_row, read_in_memory
 from imagerag_assets.errors import BudgetExhaustedError, ImageragError, ItemError, ServiceError, StageError
 from imagerag_assets.settings import Retries
 
@@ -164,8 +164,9 @@ def run_stage(
     report = StageReport(stage.name)
     started = time.monotonic()
     with database.connect() as connection:
+        read_in_memory(connection)
         _forget_failures(connection, stage)
-        candidates, total = _count(connection, stage, chosen, retries)
+        candidates, total, report.pending = _count(connection, stage, chosen, retries)
         connection.commit()
         report.skipped = candidates - total
         last = ""
@@ -177,7 +178,8 @@ def run_stage(
                     on_progress(Progress(stage.name, min(total, report.worked + report.failed), total, report.seconds))
             if report.stopped:
                 break
-        report.pending = _count_pending(connection, stage, chosen)
+        if total:
+            *_, report.pending = _count(connection, stage, chosen, retries)
     report.seconds = time.monotonic() - started
     return report
 
@@ -335,30 +337,20 @@ _NOT_WAITING = """
 """
 
 
-def _count(connection: Connection, stage: Stage, selection: Selection, retries: Retries) -> tuple[int, int]:
-    """(all candidates, those that this run will try)."""
-    row = one_row(
+def _count(connection: Connection, stage: Stage, selection: Selection, retries: Retries) -> tuple[int, int, int]:
+    """(all candidates, those that this run will try, those without a result)."""
+    all_, tried, pending = one_row(
         connection.execute(
+            # With an offset, if of 0, Postgres looks for a candidate's result once.
             sql.SQL(
-                f"select count(*), count(*) filter (where {_WITHOUT_RESULT} and {_NOT_WAITING}) "  # noqa: S608
-                f"from ({{candidates}}) c where {_SELECTED}"
+                f"select count(*), count(*) filter (where c.pending and {_NOT_WAITING}), "  # noqa: S608
+                f"count(*) filter (where c.pending) from (select c.*, {_WITHOUT_RESULT} as pending "
+                f"from ({{candidates}}) c where {_SELECTED} offset 0) c"
             ).format(**_parts(stage)),
             _parameters(stage, selection, attempts=retries.attempts),
         )
     )
-    return int(row[0]), int(row[1])
-
-
-def _count_pending(connection: Connection, stage: Stage, selection: Selection) -> int:
-    row = one_row(
-        connection.execute(
-            sql.SQL(f"select count(*) from ({{candidates}}) c where {_SELECTED} and {_WITHOUT_RESULT}").format(  # noqa: S608
-                **_parts(stage)
-            ),
-            _parameters(stage, selection),
-        )
-    )
-    return int(row[0])
+    return int(all_), int(tried), int(pending)
 
 
 def _next_batch(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -77,6 +76,8 @@ class Picture:
     """A thumbnail ready to be compared. What takes time is done once, and only when it is asked for."""
 
     def __init__(self, thumbnail: bytes) -> None:
+        import cv2
+
         with Image.open(io.BytesIO(thumbnail)) as image:
             rgb = np.asarray(image.convert("RGB"))
         height, width = rgb.shape[:2]
@@ -113,6 +114,8 @@ def likeness(one: Picture, other: Picture, orientation: int, freedom: Freedom, e
 
 
 def _as_they_stand(one: Picture, other: Picture, orientation: int) -> Likeness:
+    import cv2
+
     aspect = 1 / one.aspect if ORIENTATIONS[orientation].transposed else one.aspect
     if not 1 / _SAME_SHAPE <= aspect / other.aspect <= _SAME_SHAPE:
         return UNLIKE
@@ -123,6 +126,8 @@ def _as_they_stand(one: Picture, other: Picture, orientation: int) -> Likeness:
 
 
 def _aligned(one: Picture, other: Picture, mirrored: bool, freedom: Freedom) -> Likeness:
+    import cv2
+
     pixels = np.ascontiguousarray(other.blurred[:, ::-1]) if mirrored else other.blurred
     move = _similarity_transform(other.mirrored_features if mirrored else other.features, one.features)
     if move is None:
@@ -143,6 +148,8 @@ def _aligned(one: Picture, other: Picture, mirrored: bool, freedom: Freedom) -> 
 
 
 def _features(grey: Pixels) -> Features:
+    import cv2
+
     none = Features(np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8))
     if min(grey.shape) < _THIN:
         return none
@@ -155,6 +162,8 @@ def _features(grey: Pixels) -> Features:
 
 def _similarity_transform(source: Features, target: Features) -> NDArray[np.float64] | None:
     """2 × 3 matrix of the rotation, scale and shift that lays `source` over `target`; None when there is none."""
+    import cv2
+
     if min(len(source.places), len(target.places)) < _INLIERS:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(source.descriptors, target.descriptors, k=2)
@@ -185,6 +194,8 @@ def _compare(one: Pixels, other: Pixels, shared: Mask) -> Likeness:
 
 def _details(bright: NDArray[np.float32], shared: Mask) -> NDArray[np.float32]:
     """What is left of the brightness inside the mask when its local mean is taken away."""
+    import cv2
+
     mask = shared.astype(np.float32)
     window = (_DETAIL, _DETAIL)
     mean = cv2.blur(bright * mask, window) / np.maximum(cv2.blur(mask, window), 1e-6)

@@ -7,7 +7,6 @@ import io
 import itertools
 from typing import Any, NamedTuple
 
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,6 +22,8 @@ def content_hash(data: bytes) -> str:
 
 def perceptual_hashes(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """(pHash, dHash), each 64 booleans. Near pictures differ in few of them."""
+    import imagehash
+
     # Both hashes start with a reduction to 32×32 or less: reducing once to 256 first costs no bit that matters.
     small = image.copy()
     small.thumbnail((256, 256), Image.Resampling.BOX)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from imagerag_assets.database.connection import Connection, one_row
+from imagerag_assets.database.connection import Connection, one_row, read_in_memory
 from imagerag_assets.errors import SourceError
 from imagerag_assets.images.sidecars import ListedImage
 from imagerag_assets.images.sources import PASSING, ListedFile
@@ -162,6 +162,7 @@ def find_changed(
     retries: Retries,
 ) -> int:
     """Collect the files that have to be read, in the order of their names; returns how many."""
+    read_in_memory(connection)
     connection.execute(
         _CHANGED.encode(),
         {

@@ -32,7 +32,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln
 
 from imagerag_assets.retrieval.tokens import terms
 
@@ -167,6 +166,8 @@ def confidence(ratios: Sequence[float]) -> float | None:
 
 
 def _log_density(beaten: Matrix, a: float, b: float) -> Matrix:
+    from scipy.special import betaln
+
     return np.asarray((a - 1) * np.log(beaten) + (b - 1) * np.log1p(-beaten) - betaln(a, b))
 
 

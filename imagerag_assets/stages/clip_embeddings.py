@@ -29,11 +29,11 @@ _COLUMNS = ("content", "tile_no", "model", "fingerprint", "embedding")
 _KEYS = ("content", "tile_no", "model")
 
 _CANDIDATES = f"""
-    select i.*, t.boxes
+    select i.*, (
+        select array_agg(array[t.tile_no, t.x0, t.y0, t.x1, t.y1] order by t.tile_no)
+        from tiles t where t.content = i.content and t.fingerprint = %(tiles)s) as boxes
     from ({CONTENTS}) i
-    join lateral (
-        select array_agg(array[t.tile_no, t.x0, t.y0, t.x1, t.y1] order by t.tile_no) as boxes
-        from tiles t where t.content = i.content and t.fingerprint = %(tiles)s) t on t.boxes is not null
+    where exists (select from tiles t where t.content = i.content and t.fingerprint = %(tiles)s)
 """  # noqa: S608
 
 

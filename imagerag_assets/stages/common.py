@@ -12,15 +12,17 @@ from imagerag_assets.images.contents import Place, read_content
 from imagerag_assets.images.decode import decode
 from imagerag_assets.project import Project
 
-# Every live content with the first of its files, in a fixed order. A stage adds its own columns and joins.
-CONTENTS = """
-    select c.content as item, c.content, c.width, c.height, s.collection, s.uri, s.file, s.page
+_FIRST_FILE = ", ".join(
+    f"(select r.{column} from raw_images r where r.content = c.content and r.removed_at is null "  # noqa: S608
+    f"order by r.collection, r.uri limit 1) as {column}"
+    for column in ("collection", "uri", "file", "page")
+)
+# Every live content with the first of its files, in a fixed order. A stage adds its own columns and joins. The file is
+# looked up by columns and not by a join: Postgres leaves out a column where candidates are only counted.
+CONTENTS = f"""
+    select c.content as item, c.content, c.width, c.height, {_FIRST_FILE}
     from live_contents c
-    cross join lateral (
-        select r.collection, r.uri, r.file, r.page from raw_images r
-        where r.content = c.content and r.removed_at is null
-        order by r.collection, r.uri limit 1) s
-"""
+"""  # noqa: S608
 
 
 def _silent(_progress: object) -> None:

@@ -40,8 +40,10 @@ _CHANGED_SHARE = 0.05
 """A collection is measured again when so many of its sample are new, changed or gone."""
 _BATCH = 256
 
+# Whether there is a vector is told by its key: a count of what is pending then never carries the vectors along.
 _PAIRS = f"""
     select d.*, coalesce(o.text, '') as ocr, s.embedding as said_vector, e.embedding as shown_vector, j.verdict,
+           s.content is null as unsaid, e.content is null as unshown,
            hashtextextended(d.described || coalesce(o.text, ''), 0) as hash
     from ({described.DESCRIBED}) d
     left join ocr_text o on o.content = d.content and o.fingerprint = %(ocr)s
@@ -54,7 +56,7 @@ _PAIRS = f"""
 """  # noqa: S608
 _CANDIDATES = f"""
     select p.*, k.sample, k.image_a, k.image_b, k.text_a, k.text_b, k.text_missed,
-           md5(concat_ws('|', p.hash, p.said_vector is null, p.shown_vector is null, p.verdict, k.measured)) as inputs
+           md5(concat_ws('|', p.hash, p.unsaid, p.unshown, p.verdict, k.measured)) as inputs
     from ({_PAIRS}) p
     left join trust_calibrations k on k.collection = p.collection and k.fingerprint = %(fingerprint)s
 """  # noqa: S608

@@ -36,19 +36,21 @@ _COLUMNS = (
 
 # One candidate per content and context. An image whose OCR failed is described without text rather than not at all, and
 # again when OCR succeeds after all.
-_SEEN = """
-    select c.content || ':' || x.context as item, c.content, x.context, x.collection, x.uri, x.file, x.page,
-           c.width, c.height,
+_TOLD = "unnest(%(names)s::text[], %(contexts)s::text[]) as k (collection, context)"
+_FIRST_FILE = ", ".join(
+    f"(select r.{column} from raw_images r join {_TOLD} using (collection) where r.content = x.content "  # noqa: S608
+    f"and r.removed_at is null and k.context = x.context order by r.collection, r.uri limit 1) as {column}"
+    for column in ("collection", "uri", "file", "page")
+)
+_SEEN = f"""
+    select c.content || ':' || x.context as item, c.content, x.context, {_FIRST_FILE}, c.width, c.height,
            coalesce(o.text, '') as ocr, coalesce(md5(o.text), 'unread') as inputs
-    from live_contents c
-    cross join lateral (
-        select distinct on (k.context) k.context, r.collection, r.uri, r.file, r.page
-        from raw_images r
-        join unnest(%(names)s::text[], %(contexts)s::text[]) as k (collection, context) using (collection)
-        where r.content = c.content and r.removed_at is null
-        order by k.context, r.collection, r.uri) x
+    from (
+        select distinct r.content, k.context from raw_images r join {_TOLD} using (collection)
+        where r.removed_at is null) x
+    join contents c using (content)
     left join ocr_text o on o.content = c.content and o.fingerprint = %(ocr)s
-"""
+"""  # noqa: S608
 _READ = """
     where o.content is not null
        or exists (select from stage_failures f

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import idle_graph
 from benchmarks.__main__ import run_row
 from benchmarks.bench import new_bench
 from benchmarks.comparison import Comparison, Scaling, Target, Way, growth_exponent, run_comparison, run_scaling
 from benchmarks.page import write_page
 from benchmarks.results import Results, empty_row, read_results, write_results
 from benchmarks.rows import search
+from imagerag_assets.assets.evaluation import dbt_eval
+from imagerag_assets.definitions import build_defs
 
 
 def saying(*rounds: Sequence[float]) -> Way:
@@ -105,6 +108,16 @@ def test_the_page_is_written_between_its_marks_and_drawn(tmp_path: Path) -> None
     assert "| [writing](#writing) | vectors: plain / ours ≥ 3× | 4× | met |" in text
     assert "not run: there is no card." in text
     assert (tmp_path / "docs/benchmarks/writing-growth.png").stat().st_size > 1000
+
+
+def test_the_idle_graph_is_as_large_as_ours() -> None:
+    """It is the floor of a run with nothing to do."""
+    keys = dbt_eval.keys
+    graph = build_defs().resolve_asset_graph()
+    checks = graph.asset_check_keys
+    tests = dbt_eval.check_keys
+    assert (len(graph.executable_asset_keys - keys), len(keys)) == (idle_graph.ASSETS, idle_graph.MODELS)
+    assert (len(checks - tests), len(tests)) == (idle_graph.CHECKS, idle_graph.TESTS)
 
 
 @pytest.mark.parametrize("name", ["decode", "duplicates", "writing"])

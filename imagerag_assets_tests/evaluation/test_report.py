@@ -298,6 +298,25 @@ def test_a_refused_benchmark_is_told_where_no_page_can_tell_it(two_evaluations: 
     assert 'href="evaluation-2.html"' in index, "history stays"
 
 
+def test_a_page_that_would_come_out_the_same_is_not_written_again(
+    two_evaluations: TwoEvaluations, tmp_path: Path
+) -> None:
+    with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):
+        page = write_report(connection, tmp_path)
+        whole, written = page.read_bytes(), page.stat().st_ino
+        assert write_report(connection, tmp_path).stat().st_ino == written
+
+        write_report(connection, tmp_path, [Section("What a study found", "", ("a",), [("1",)])])
+        assert "What a study found" in page.read_text(encoding="utf-8")
+        write_report(connection, tmp_path)
+        assert page.read_bytes() == whole
+
+        picture = (png((8, 8)), content_of("good.jpg"))
+        connection.execute("update contents set thumbnail = %s where content = %s", picture)
+        written = page.stat().st_ino
+        assert write_report(connection, tmp_path).stat().st_ino != written, "the same row, another picture"
+
+
 def test_marks_of_today_stand_beside_no_figure_of_then(two_evaluations: TwoEvaluations, tmp_path: Path) -> None:
     """A generation that is live again is told of by its last evaluation, whatever has been judged since."""
     with two_evaluations.database.connect() as connection, connection.transaction(force_rollback=True):

@@ -138,7 +138,9 @@ def test_pages_are_loaded_from_their_file_which_is_read_once(shop: Shop, monkeyp
     shop.run()
     read = files_read(monkeypatch)
     with shop.project.database.connect() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
-        items: list[Item] = [*cursor.execute((common.CONTENTS + " where s.file = 'scan.pdf' order by s.page").encode())]
+        items: list[Item] = [
+            *cursor.execute(f"select * from ({common.CONTENTS}) s where s.file = 'scan.pdf' order by s.page".encode())
+        ]
     sizes = [load_image(shop.project, item).size for item in items]
     assert sizes == [(417, 251)] * 3
     assert read == ["scan.pdf"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 from imagerag_assets.database.connection import Connection
+from imagerag_assets.evaluation import thumbnails
 from imagerag_assets.evaluation.benchmarks import ALL
 from imagerag_assets.evaluation.benchmarks.findings import findings
 from imagerag_assets.evaluation.gate import HEADER, comparison_rows
@@ -41,25 +42,54 @@ THUMBNAIL_BYTES = 4_500_000
 CHANGES_SHOWN = 20
 INDEX = "index.html"
 _FOLDER = Path(__file__).parent
+_STATE = "<!-- state {} -->\n"
+"""The end of a page: what it was made of."""
 
 
 def write_report(connection: Connection, folder: Path, sections: Sequence[Section] = ()) -> Path:
     """Write the page of what is live, that of its candidate where one was measured, and the index of all pages.
 
-    `sections` stand at the end of each page. Returns the path of the first page, the live generation's. Where nothing
-    is measured that is the index: it says so, and what is wrong with the benchmarks.
+    `sections` stand at the end of each page. A page that would come out as it is is left alone. Returns the path of the
+    first page, the live generation's. Where nothing is measured that is the index: it says so, and what is wrong with
+    the benchmarks.
     """
     found = subjects(connection)
-    if found:
+    if not all((folder / subject.file_name).is_file() for subject in found):
         tables.refresh_statistics(connection)
     folder.mkdir(parents=True, exist_ok=True)
     for subject in found:
-        _write(folder / subject.file_name, _page(connection, subject, found, sections))
+        _write_page(connection, folder / subject.file_name, _values(connection, subject, found, sections))
     _write(folder / INDEX, _index(connection, folder, found))
     return folder / (found[0].file_name if found else INDEX)
 
 
-def _page(connection: Connection, subject: Subject, others: Sequence[Subject], sections: Sequence[Section]) -> str:
+def _write_page(connection: Connection, page: Path, values: dict[str, Any]) -> None:
+    """Half of the time goes into small pictures and the template: not into those of a page that is there."""
+    pictures = _pictures(connection, values["views"], values["groups"], values["doubtful"])
+    end = _STATE.format(_state(values, pictures))
+    if page.is_file() and page.read_bytes().endswith(end.encode()):
+        return
+    sheet = ThumbnailSheet(THUMBNAIL_BYTES)
+    for name, picture in pictures.items():
+        sheet.add(name, picture)
+    _write(page, _render("report.html", sheet=sheet, **values) + end)
+
+
+def _state(values: dict[str, Any], pictures: dict[str, bytes]) -> str:
+    """A digest of all that a page is made of: what stands in it, its pictures, templates and scripts, and this code."""
+    digest = hashlib.sha256(repr(values).encode("utf-8", "surrogatepass"))
+    for name, picture in pictures.items():
+        digest.update(name.encode("utf-8", "surrogatepass") + picture)
+    files = (file for file in _FOLDER.iterdir() if file.is_file())
+    for file in (Path(thumbnails.__file__), *sorted(files)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _values(
+    connection: Connection, subject: Subject, others: Sequence[Subject], sections: Sequence[Section]
+) -> dict[str, Any]:
+    """All that stands in the page but its pictures."""
     number = subject.number
     table = metrics_table(connection, number)
     methods = [row["method"] for row in table if row["benchmark"] == ALL]
@@ -70,43 +100,39 @@ def _page(connection: Connection, subject: Subject, others: Sequence[Subject], s
     views, total = query_views(connection, number, methods, changes)
     groups, n_groups = tables.duplicates(connection)
     doubtful = tables.doubtful(connection, subject.generation)
-    sheet = ThumbnailSheet(THUMBNAIL_BYTES)
-    _fill(connection, sheet, views, groups, doubtful)
     history = [one for one in all_measured(connection) if one.made.was_live or one.made.evaluation == number]
-    return _render(
-        "report.html",
-        subject=subject,
-        others=[one for one in others if one is not subject],
-        baseline=baseline,
-        table=table,
-        guide=GUIDE.values(),
-        kinds=tables.slices(connection, number, methods, "kind"),
-        languages=tables.slices(connection, number, methods, "language"),
-        deltas=deltas,
-        comparability=comparability(deltas, baseline.evaluation) if baseline else "",
-        verdicts=dict(since.get(baseline.name, ())) if baseline else {},
-        better_header=HEADER[2:],
-        better=_told(since, subject, tables.between_methods(connection, subject, methods)),
-        moved=_moved(changes, methods),
-        lost=_lost(changes, views),
-        views=views,
-        total_queries=total,
-        judged_otherwise=sum(view.is_judged_otherwise for view in views),
-        by_collection=tables.costs_by_collection(connection),
-        by_model=tables.costs_by_model(connection),
-        encoders=tables.encoders(connection, subject.generation),
-        judgements=tables.judgements(connection, number),
-        corpus=tables.corpus(connection),
-        groups=groups,
-        n_groups=n_groups,
-        doubtful=doubtful,
-        findings=findings(connection),
-        sections=sections,
-        sheet=sheet,
-        relevant_shown=RELEVANT_SHOWN,
-        figures=figures(tables.curves(connection, number), tables.latencies(connection, number), history, methods),
-        palette={method: (_light(method), _dark(method)) for method in methods},
-    )
+    return {
+        "subject": subject,
+        "others": [one for one in others if one is not subject],
+        "baseline": baseline,
+        "table": table,
+        "guide": GUIDE.values(),
+        "kinds": tables.slices(connection, number, methods, "kind"),
+        "languages": tables.slices(connection, number, methods, "language"),
+        "deltas": deltas,
+        "comparability": comparability(deltas, baseline.evaluation) if baseline else "",
+        "verdicts": dict(since.get(baseline.name, ())) if baseline else {},
+        "better_header": HEADER[2:],
+        "better": _told(since, subject, tables.between_methods(connection, subject, methods)),
+        "moved": _moved(changes, methods),
+        "lost": _lost(changes, views),
+        "views": views,
+        "total_queries": total,
+        "judged_otherwise": sum(view.is_judged_otherwise for view in views),
+        "by_collection": tables.costs_by_collection(connection),
+        "by_model": tables.costs_by_model(connection),
+        "encoders": tables.encoders(connection, subject.generation),
+        "judgements": tables.judgements(connection, number),
+        "corpus": tables.corpus(connection),
+        "groups": groups,
+        "n_groups": n_groups,
+        "doubtful": doubtful,
+        "findings": findings(connection),
+        "sections": sections,
+        "relevant_shown": RELEVANT_SHOWN,
+        "figures": figures(tables.curves(connection, number), tables.latencies(connection, number), history, methods),
+        "palette": {method: (_light(method), _dark(method)) for method in methods},
+    }
 
 
 def _index(connection: Connection, folder: Path, found: Sequence[Subject]) -> str:
@@ -161,14 +187,12 @@ def _lost(changes: list[Row], views: list[QueryView]) -> list[Row]:
     ]
 
 
-def _fill(
-    connection: Connection, sheet: ThumbnailSheet, views: list[QueryView], groups: list[Row], doubtful: list[Row]
-) -> None:
-    """Put the examples and then every shown image's thumbnail into the sheet, each once."""
-    for view in views:
-        if view.example and view.example not in sheet:
-            file = Path(view.example)
-            sheet.add(view.example, file.read_bytes() if file.is_file() else b"")
+def _pictures(
+    connection: Connection, views: Iterable[QueryView], groups: Iterable[Row], doubtful: Iterable[Row]
+) -> dict[str, bytes]:
+    """The examples by their path and then every shown image's thumbnail by its content."""
+    examples = {view.example: Path(view.example) for view in views if view.example}
+    found = {name: file.read_bytes() if file.is_file() else b"" for name, file in examples.items()}
     wanted = [row["group_id"] for view in views for rows in (view.relevant, *view.results.values()) for row in rows]
     wanted += [content for row in groups for content in row["contents"]]
     wanted += [row["content"] for row in doubtful]
@@ -178,8 +202,7 @@ def _fill(
             "join contents c using (content) order by w.place",
             (list(dict.fromkeys(wanted)),),
         )
-        for content, thumbnail in cursor:
-            sheet.add(content, thumbnail)
+        return found | dict(cursor.fetchall())
 
 
 def _render(template: str, **values: Any) -> str:

@@ -40,7 +40,7 @@ class FolderSource:
                     for entry in entries:
                         uri = f"{parent}/{entry.name}" if parent else entry.name
                         if not entry.is_dir(follow_symlinks=False):
-                            yield self._file(uri)
+                            yield self._file(uri, entry)
                         elif why := self._paths.folder(uri):
                             yield ListedFile(uri + "/", None, "", ignored=why)
                         else:
@@ -48,23 +48,23 @@ class FolderSource:
             except OSError as error:
                 _refuse(self._folder / parent, error)
 
-    def _file(self, uri: str) -> ListedFile:
+    def _file(self, uri: str, entry: os.DirEntry[str]) -> ListedFile:
         why = self._paths.file(uri)
         # What is not included may be an included file's sidecar, whose version counts.
         if why and not (why == "not_included" and uri.lower().endswith(".json")):
             return ListedFile(uri, None, "", ignored=why)
-        found = listed_file(self._folder / uri, uri)
-        return replace(found, ignored=found.ignored or why)
+        found = listed_file(entry, uri)
+        return replace(found, ignored=why) if why and not found.ignored else found
 
     def read(self, uri: str, max_bytes: int) -> ReadFile:
         """The bytes of a listed file. Raises `ItemError`: `not_found`, `unreadable`, `changing`, `too_large`."""
         return read_file(self._folder / uri, uri, max_bytes)
 
 
-def listed_file(path: Path, uri: str) -> ListedFile:
+def listed_file(path: os.PathLike[str], uri: str) -> ListedFile:
     """A local file's entry in a listing. Raises `OSError` for what is no fault of this one file."""
     try:
-        facts = path.stat()
+        facts = os.stat(path)  # noqa: PTH116 (a folder's entry, of which no Path is made, or a Path)
     except FileNotFoundError:
         # Deleted since its folder was listed, or a link to nothing.
         return ListedFile(uri, None, "", ignored="vanished")

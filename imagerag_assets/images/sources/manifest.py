@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from imagerag_assets.errors import ItemError, SourceError
-from imagerag_assets.images.sources.http import Web, require_web_address
 from imagerag_assets.images.sources.metadata import flat_metadata
 from imagerag_assets.images.sources.patterns import PathFilter
 from imagerag_assets.images.sources.source import ListedFile, ReadFile
+
+if TYPE_CHECKING:
+    from imagerag_assets.images.sources.http import Web
 
 SUFFIXES = (".csv", ".jsonl")
 MAX_LINE_BYTES = 1024 * 1024
@@ -132,6 +134,8 @@ def _entry(row: Mapping[str, Any]) -> ListedFile:
         raise ItemError("bad_manifest_line", "The uri is not UTF-8, or holds a NUL.")
     scheme = scheme_of(uri)
     if scheme in _WEB:
+        from imagerag_assets.images.sources.http import require_web_address
+
         require_web_address(uri)
     elif not scheme:
         uri = _inside(uri)

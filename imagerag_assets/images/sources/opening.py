@@ -8,7 +8,6 @@ from pathlib import Path
 
 from imagerag_assets.errors import SourceError
 from imagerag_assets.images.sources.folder import FilesBeside, FolderSource, manifest_lines
-from imagerag_assets.images.sources.http import Web
 from imagerag_assets.images.sources.manifest import MAX_LINE_BYTES, SUFFIXES, ManifestSource, scheme_of
 from imagerag_assets.images.sources.patterns import PathFilter
 from imagerag_assets.images.sources.source import Source
@@ -50,6 +49,7 @@ def local_folder(settings: Settings, collection: Collection) -> Path | None:
 
 def _manifest(settings: Settings, collection: Collection, paths: PathFilter) -> Source:
     from imagerag_assets.images.sources.bucket import BucketFolder, Objects, manifest_object_lines
+    from imagerag_assets.images.sources.http import Web
 
     @cache
     def objects(scheme: str) -> Objects:

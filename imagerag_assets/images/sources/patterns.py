@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from fsspec.utils import glob_translate
-
 _NOT_CONTENT = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -61,6 +59,8 @@ def _compiled(patterns: Sequence[str], below: str) -> re.Pattern[str] | None:
 
 
 def _translated(pattern: str, below: str) -> str:
+    from fsspec.utils import glob_translate
+
     anchored = "/" in pattern.rstrip("/")
     # The translation ends in \Z, and what is below the folder may follow.
     translated = glob_translate(pattern.strip("/")).removesuffix(r"\Z")

@@ -92,11 +92,11 @@ def test_a_file_that_may_not_be_looked_at_is_for_the_quarantine(
     (tmp_path / "a.jpg").write_bytes(b"")
     source = source_of(tmp_path)
 
-    def refuse(_path: Path) -> None:
+    def refuse(_path: os.PathLike[str]) -> None:
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "stat", refuse)
+        patch.setattr(os, "stat", refuse)
         (file,) = source.list()
     assert (file.reason, file.ignored) == ("unreadable", "")
 
