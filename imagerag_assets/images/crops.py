@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from PIL import Image
 
@@ -12,27 +12,21 @@ from imagerag_assets.settings import Limits
 
 def decode_tiles(
     data: bytes, limits: Limits, page: int, boxes: Sequence[Sequence[int]], side: int
-) -> list[Image.Image]:
-    """The pixels of `boxes` (tile_no, x0, y0, x1, y1) of a file's page, from one decode of it.
+) -> Iterator[Image.Image]:
+    """The pixels of `boxes` (tile_no, x0, y0, x1, y1) of a file's page, from one decode of it and one at a time.
 
-    `side` is twice what the model sees. When only the whole image is asked for, a JPEG is decoded at an eighth, a
-    quarter or half its size, never below twice `side`: what the model then sees differs by less than 1 of 255 steps.
-    Raises `ItemError` like `decode`.
+    When only the whole image is asked for, a JPEG is decoded at an eighth, a quarter or half its size where its short
+    side stays `side` or more. Raises `ItemError` like `decode`.
     """
     if len(boxes) == 1:
-        return [shrink(decode(data, limits, page, 2 * side).image, side)]
-    return crop_tiles(decode(data, limits, page).image, boxes, side)
-
-
-def crop_tiles(image: Image.Image, boxes: Sequence[Sequence[int]], side: int) -> list[Image.Image]:
-    """The pixels of `boxes` (tile_no, x0, y0, x1, y1), none larger than `side`: what waits for a model is small."""
-    return [shrink(image.crop((x0, y0, x1, y1)), side) for _, x0, y0, x1, y1 in boxes]
+        yield decode(data, limits, page, side).image
+        return
+    image = decode(data, limits, page).image
+    for _, x0, y0, x1, y1 in boxes:
+        yield image.crop((x0, y0, x1, y1))
 
 
 def shrink(image: Image.Image, side: int) -> Image.Image:
-    """Reduce `image` in place to at most `side` pixels on its long side, and return it.
-
-    Indexed tiles and queries by image both come through here, so that both are seen the same way.
-    """
+    """Reduce `image` in place to at most `side` pixels on its long side, and return it."""
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return image

@@ -20,7 +20,6 @@ from psycopg.rows import dict_row
 
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.errors import ModelError, NoLiveIndexError, QueryError, UnknownImageError
-from imagerag_assets.images.crops import shrink
 from imagerag_assets.methods import Leg, Method
 from imagerag_assets.models import query_vectors
 from imagerag_assets.models.query_vectors import QueryVectors
@@ -213,8 +212,7 @@ def _clip_vector(
 ) -> FloatArray | None:
     picture: FloatArray | None = example.vector if example else None
     if image is not None:
-        encoder = project.dual_encoder()
-        picture = encoder.encode_images([shrink(image.copy(), 2 * (encoder.image_size or 224))])[0]
+        picture = project.dual_encoder().encode_images([image])[0]
     if not words:
         return picture
     said = vectors.of(project.dual_encoder(), words)

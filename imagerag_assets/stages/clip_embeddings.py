@@ -1,6 +1,7 @@
 """clip_embeddings: every tile as a vector of the image–text space. Crops are made here, from one decode per image.
 
-Threads decode the next images while the model looks at these.
+As many threads as there are cores each take a part of the images from the file to the vectors: a forward pass that
+shares its sums among cores makes them wait for each other at every layer, and for whoever decodes meanwhile.
 """
 
 from __future__ import annotations
@@ -8,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.database.stages import Done, Item, Stage, StageReport, fingerprint
+from imagerag_assets.database.stages import Done, Item, Stage, StageReport, each, fingerprint
 from imagerag_assets.images.crops import decode_tiles
 from imagerag_assets.images.decode import DECODE_VERSION
 from imagerag_assets.project import Project
 from imagerag_assets.stages import tiles
-from imagerag_assets.stages.ahead import PARTS, parts_ahead
+from imagerag_assets.stages.ahead import PARTS, parts_at_once
 from imagerag_assets.stages.common import CONTENTS, RunOptions, load_bytes, run_pending
 
 if TYPE_CHECKING:
     from imagerag_assets.models.checkpoints import FloatArray
-    from imagerag_assets.models.dual_encoder import DualEncoder
+    from imagerag_assets.models.dual_encoder import DualEncoder, Prepared
 
-VERSION = 1
+VERSION = 2
 _COLUMNS = ("content", "tile_no", "model", "fingerprint", "embedding")
 _KEYS = ("content", "tile_no", "model")
+_MOST_CLAIMED = 2_000
+"""Images of a batch: each takes a place in Postgres' table of locks, which has some 6,400."""
 
 _CANDIDATES = f"""
     select i.*, (
@@ -54,29 +55,34 @@ def run(project: Project, options: RunOptions) -> StageReport:
 
     def work(items: Sequence[Item]) -> Iterator[Done]:
         encoder = project.dual_encoder()
-        side = 2 * (encoder.image_size or 224)
         limits = project.settings.limits
 
-        def crop(item: Item) -> list[Image.Image]:
-            return decode_tiles(load_bytes(project, item), limits, item.page or 1, item.boxes, side)
-
-        for part, cropped, failures in parts_ahead(items, crop, size):
-            vectors = _encode(encoder, [picture for _, crops in cropped for picture in crops], size)
-            rows = [
-                (item.content, box[0], model, this.fingerprint, next(vectors))
-                for item, _ in cropped
-                for box in item.boxes
+        def see(item: Item) -> list[Prepared]:
+            data = load_bytes(project, item)
+            return [
+                encoder.prepare(tile)
+                for tile in decode_tiles(data, limits, item.page or 1, item.boxes, encoder.least_side)
             ]
-            contents = [item.content for item, _ in cropped]
-            yield Done(_saver(model, contents, rows), failures, items=frozenset(item.item for item in part))
 
-    return run_pending(project, options, this, work, PARTS * size)
+        def embed(part: Sequence[Item]) -> Done:
+            seen, failures = each(part, see)
+            vectors = _encode(encoder, [tile for _, tiles in seen for tile in tiles], size)
+            rows = [
+                (item.content, box[0], model, this.fingerprint, next(vectors)) for item, _ in seen for box in item.boxes
+            ]
+            contents = [item.content for item, _ in seen]
+            return Done(_saver(model, contents, rows), failures, items=frozenset(item.item for item in part))
+
+        with encoder.one_core_a_thread() as begin:
+            yield from parts_at_once(items, embed, size, begin)
+
+    return run_pending(project, options, this, work, min(_MOST_CLAIMED, PARTS * size))
 
 
-def _encode(encoder: DualEncoder, pictures: list[Image.Image], size: int) -> Iterator[FloatArray]:
+def _encode(encoder: DualEncoder, seen: list[Prepared], size: int) -> Iterator[FloatArray]:
     """One vector per picture, `size` pictures in a batch of the model."""
-    for start in range(0, len(pictures), size):
-        yield from encoder.encode_images(pictures[start : start + size])
+    for start in range(0, len(seen), size):
+        yield from encoder.encode_prepared(seen[start : start + size])
 
 
 def _saver(model: str, contents: list[str], rows: list[tuple[Any, ...]]) -> Callable[[Connection], None]:

@@ -419,3 +419,32 @@ def test_a_commit_is_read_from_an_identity_whatever_the_backend() -> None:
     assert checkpoints.pinned_revision("nobody/model@0123abc") == "0123abc"
     assert checkpoints.pinned_revision("nobody/model@0123abc+torch_bf16") == "0123abc"
     assert checkpoints.pinned_revision("sha256:0123abc+torch_bf16") is None
+
+
+def test_a_model_with_a_processor_of_its_own_kind_sees_what_that_makes(
+    clip_folder: Path, tmp_path: Path, picture: Image.Image
+) -> None:
+    folder = tmp_path / "clip"
+    shutil.copytree(clip_folder, folder)
+    configuration = json.loads((folder / "processor_config.json").read_text())
+    configuration["image_processor"]["do_normalize"] = False
+    (folder / "processor_config.json").write_text(json.dumps(configuration))
+    encoder = load_dual_encoder(str(folder), None, "cpu")
+
+    assert encoder.prepare(picture.resize((800, 600))).size == (64, 48), "small while it waits"
+    stock = encoder._model.encode([picture.resize((64, 48))], normalize_embeddings=True)
+    np.testing.assert_allclose(encoder.encode_images([picture.resize((64, 48))]), stock, atol=1e-6)
+
+
+def test_threads_on_a_core_each_leave_torch_its_threads(clip: DualEncoder) -> None:
+    import torch
+
+    before, within = torch.get_num_threads(), []
+
+    with clip.one_core_a_thread() as begin, ThreadPoolExecutor(1, initializer=begin) as pool:
+        within.append(pool.submit(torch.get_num_threads).result())
+
+    with ThreadPoolExecutor(1) as pool:
+        after = pool.submit(torch.get_num_threads).result()
+    assert within == [1]
+    assert torch.get_num_threads() == after == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 from imagerag_assets.errors import ItemError, ModelError
-from imagerag_assets.images.crops import shrink
 from imagerag_assets.project import Project
 from imagerag_assets.stages import clip_embeddings, raw_images, tiles
-from imagerag_assets.stages.ahead import parts_ahead
+from imagerag_assets.stages.ahead import parts_ahead, parts_at_once
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.pictures import write_pictures
 
@@ -66,6 +65,37 @@ def test_no_items_make_no_parts() -> None:
     assert list(parts_ahead([], print, 4)) == []
 
 
+def test_parts_worked_on_at_once_give_their_results_in_order() -> None:
+    with_core = threading.local()
+    other_is_done = threading.Event()
+
+    def begin() -> None:
+        with_core.begun = True
+
+    def add(part: Sequence[SimpleNamespace]) -> int:
+        assert with_core.begun
+        # The first part ends last.
+        assert other_is_done.wait(10) if part[0].number == 0 else True
+        other_is_done.set()
+        return sum(item.number for item in part)
+
+    assert list(parts_at_once(ITEMS, add, 3, begin)) == [0 + 1 + 2, 3 + 4 + 5, 6]
+
+
+def test_few_items_are_shared_among_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagerag_assets.stages.ahead.usable_cores", lambda: 4)
+    assert list(parts_at_once(ITEMS, len, 32, lambda: None)) == [2, 2, 2, 1]
+    assert list(parts_at_once([], len, 32, lambda: None)) == []
+
+
+def test_an_error_of_a_part_is_raised_and_ends_the_work() -> None:
+    def refuse(_part: Sequence[SimpleNamespace]) -> None:
+        raise ModelError("no model")
+
+    with pytest.raises(ModelError):
+        list(parts_at_once(ITEMS, refuse, 2, lambda: None))
+
+
 def test_vectors_of_the_stage_are_those_of_one_image_at_a_time(
     make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
@@ -80,7 +110,6 @@ def test_vectors_of_the_stage_are_those_of_one_image_at_a_time(
             "select r.uri, e.embedding from raw_images r join clip_embeddings e using (content) order by r.uri"
         ).fetchall()
     encoder = project.dual_encoder()
-    side = 2 * (encoder.image_size or 224)
-    plain = [encoder.encode_images([shrink(Image.open(folder / uri).convert("RGB"), side)])[0] for uri, _ in rows]
+    plain = [encoder.encode_images([Image.open(folder / uri)])[0] for uri, _ in rows]
     assert len(rows) == 11
     np.testing.assert_allclose(np.stack([row[1].to_numpy() for row in rows]), np.stack(plain), atol=2e-6)

@@ -22,8 +22,8 @@ DECODE_VERSION = 2
 def decode(data: bytes, limits: Limits, page: int = 1, side: int | None = None) -> DecodedImage:
     """Decode one page (counted from 1) of the file.
 
-    With `side` the image may come out reduced, where the format reduces at no loss (JPEG): its long side is then still
-    `side` pixels or more. Raises `ItemError` with a reason of docs/quarantine.md.
+    With `side` the image may come out reduced, where the format can (JPEG): its short side is then still `side` pixels
+    or more. Raises `ItemError` with a reason of docs/quarantine.md.
     """
     kind = _admit(data, limits)
     try:
