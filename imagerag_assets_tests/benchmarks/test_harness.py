@@ -34,6 +34,15 @@ def test_ways_take_turns_and_every_round_begins_with_another() -> None:
     assert "".join(order) == "abc" + "abc" + "bca" + "cab"
 
 
+def test_a_comparison_that_needs_no_warm_up_gets_none() -> None:
+    runs: list[str] = []
+    ways = {"ours": Way(lambda: runs.append("run"), "")}
+
+    run_comparison(Comparison("fresh", "", ways, warm_up=False), 2)
+
+    assert len(runs) == 2
+
+
 def test_a_ratio_is_taken_round_by_round_and_its_median_is_judged() -> None:
     ways = {
         "plain": saying([9.0], [4.0], [100.0], [6.0]),
