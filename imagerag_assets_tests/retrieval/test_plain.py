@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,6 +17,12 @@ from imagerag_assets_tests.retrieval.plain import Asked, Calibration, ranking
 
 MODULE = sys.modules[search.__module__]
 WORDS = [f"word{number}" for number in range(40)]
+HOLDS: dict[str, Callable[[Picture], bool]] = {
+    "": lambda _one: True,
+    "width>=300": lambda one: one.tiles == 3,
+    "uri~1": lambda one: "1" in one.uri,
+}
+"""What a filter leaves."""
 QUERIES = ("word3 word17 word30", "word0 word1 word2 word39", "word5", "lamp")
 
 
@@ -84,15 +90,10 @@ def test_the_best_are_those_of_the_plain_definition(
         # A fused rank is one among the candidates: let them be all. A single leg has few, which puts it to the test.
         monkeypatch.setattr(MODULE, "_HITS", len(PICTURES) if method in ("rrf", "hybrid") else 4)
     inside = [one for one in PICTURES if not collections or one.collection in collections]
-    holds = {
-        "": lambda _one: True,
-        "width>=300": lambda one: one.tiles == 3,
-        "uri~1": lambda one: "1" in one.uri,
-    }[where]
     for query in QUERIES:
         asked = Asked(
             shop.dual_encoder().encode_texts([query])[0], shop.text_encoder().encode_texts([query])[0],
-            query.split(), inside, [one for one in inside if holds(one)],
+            query.split(), inside, [one for one in inside if HOLDS[where](one)],
         )  # fmt: skip
         expected = ranking(asked, method, shop.settings.fusion, calibration(shop, collections))
         best = sorted(expected.values(), reverse=True)
