@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Versions known to work together. Python 3.11's own pip takes minutes to find such a set among 280 packages.
 LOCK := .ci/constraints.txt
 
-.PHONY: demo lock test dev lint types pytest bench bench-quick bench-setup setup system-packages browser stop clean
+.PHONY: demo lock test dev lint types pytest bench bench-quick bench-setup bench-peer setup system-packages browser stop clean
 
 demo: setup
 	$(BIN)/imagerag demo
@@ -41,6 +41,16 @@ bench-quick: bench-setup
 # Without a C++ compiler the rows that need hnswlib say so.
 bench-setup: setup
 	-$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[benchmarks]'
+
+# The row `peer` alone, and before it an environment of pixeltable's own with the versions of what both run the model by.
+PEER := $(VENV)-peer
+bench-peer: bench-setup $(PEER)/.installed
+	PIXELTABLE_PYTHON="$(abspath $(PEER))/bin/python" $(BIN)/python -m benchmarks --only peer --rounds 1
+
+$(PEER)/.installed: $(LOCK)
+	$(PYTHON) -m venv --clear $(PEER)
+	$(PEER)/bin/python -m pip install --quiet pixeltable $$(grep -E '^(torch|transformers)==' $(LOCK))
+	touch $@
 
 setup: $(VENV)/.installed system-packages
 

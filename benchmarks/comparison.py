@@ -54,6 +54,8 @@ class Comparison:
     """What is not a time (errors, recall, memory), taken once after the rounds. Targets may name them in `of`."""
     why: str = ""
     """For a target that is missed: what the floor is, and why."""
+    warm_up: bool = True
+    """Whether a round that does not count comes first: not where every round starts from nothing anyway."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,10 @@ class Scaling:
 
 
 def run_comparison(comparison: Comparison, rounds: int) -> ComparisonResult:
-    """Time every way once per round, the first of a round in turn, after one round that does not count."""
+    """Time every way once per round, the first of a round in turn, after one round to warm up, which does not count."""
     names = list(comparison.ways)
     taken: dict[str, list[tuple[float, dict[int, float]]]] = {name: [] for name in names}
-    for name in names:
+    for name in names if comparison.warm_up else ():
         _seconds(comparison.ways[name])
     for number in range(rounds):
         first = number % len(names)

@@ -257,7 +257,7 @@ def _growth(bench: Bench) -> Scaling:
         return at
 
     methods: tuple[Method, ...] = ("clip", "text", "hybrid")
-    sizes = bench.size((1_000, 10_000, 100_000), (500, 6_000))
+    sizes = bench.size((1_000, 10_000, 100_000), (500, 1_500))
     return Scaling(
         "search", "40 queries", {one: prepare(one) for one in methods}, dict.fromkeys(methods, sizes),
         {"clip": 0.5, "text": 0.8, "hybrid": 0.8},

@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from math import log
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +28,6 @@ from imagerag_assets_tests.pictures import draw
 from imagerag_assets_tests.retrieval.corpus import (
     MakeProject,
     Picture,
-    Vector,
     build,
     content_of,
     index_rows,
@@ -38,6 +35,7 @@ from imagerag_assets_tests.retrieval.corpus import (
     random_vector,
     shop_project,
 )
+from imagerag_assets_tests.retrieval.plain import best_tile, okapi
 
 WORDS = ["network", "path", "printer", "error", "disk", "full", "accès", "refusé", "0x80070035", "red", "mug"]
 
@@ -56,39 +54,6 @@ def random_pictures(count: int, seed: int) -> list[Picture]:
         return " ".join(chance.choices(WORDS, weights, k=chance.randint(0, longest)))
 
     return [Picture(f"{number:03d}.png", text(14), text(7), tiles=chance.choice((1, 1, 3))) for number in range(count)]
-
-
-def okapi(pictures: list[Picture], query: list[str]) -> dict[str, float]:
-    """BM25 from the textbook: k1 = 1.2, b = 0.75, Lucene's idf; a word of the description counts half."""
-    plain = str.maketrans("èé", "ee")
-    texts = {one.uri: [field.translate(plain).split() for field in (one.ocr, one.description)] for one in pictures}
-    frequency: dict[str, Counter[str]] = {}
-    length: dict[str, int] = {}
-    for uri, (read, described) in texts.items():
-        frequency[uri] = Counter()
-        for word in read:
-            frequency[uri][word] += 2
-        for word in described:
-            frequency[uri][word] += 1
-        length[uri] = len(read) + round(len(described) / 2)
-    mean = sum(length.values()) / len(length)
-    scores = {}
-    for uri, counts in frequency.items():
-        total = 0.0
-        for word in query:
-            documents = sum(1 for other in frequency.values() if other[word])
-            idf = log(1 + (len(pictures) - documents + 0.5) / (documents + 0.5))
-            tf = counts[word] / 2
-            total += idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * length[uri] / mean))
-        if any(counts[word] for word in query):
-            scores[uri] = total
-    return scores
-
-
-def best_tile(one: Picture, query: Vector) -> tuple[float, int]:
-    """(cosine, number) of the tile that is nearest to the query."""
-    cosines = [float(vector @ query) for vector in one.tile_vectors()]
-    return max(cosines), int(np.argmax(cosines))
 
 
 def names(results: list[Result]) -> list[str]:
