@@ -20,6 +20,7 @@ from psycopg import sql
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
+from imagerag_assets.models.query_vectors import QueryVectors
 from imagerag_assets.retrieval.generations import Generation
 from imagerag_assets.retrieval.search import EncodedQuery, Query, encode_query, search_rows
 
@@ -284,5 +285,9 @@ def _background_queries(project: Project) -> list[EncodedQuery]:
     key = (project.dual_encoder_identity(), project.text_encoder_identity())
     if key not in _ENCODED:
         text = (resources.files("imagerag_assets.retrieval") / "background_queries.txt").read_text(encoding="utf-8")
-        _ENCODED[key] = [encode_query(project, Query(line)) for line in text.splitlines() if line.strip()]
+        asked = [line.strip() for line in text.splitlines() if line.strip()]
+        vectors = QueryVectors()
+        for encoder in (project.dual_encoder(), project.text_encoder()):
+            vectors.learn(encoder, asked)
+        _ENCODED[key] = [encode_query(project, Query(one), vectors=vectors) for one in asked]
     return _ENCODED[key]

@@ -42,6 +42,14 @@ def test_what_was_used_least_lately_and_what_is_long_is_forgotten() -> None:
     assert model.texts == ["a", "b", "c", "b", "x" * 3_000, "x" * 3_000]
 
 
+def test_texts_that_are_learned_together_are_encoded_in_one_batch_and_asked_for_no_more() -> None:
+    vectors, model = QueryVectors(), Counting()
+    vectors.of(model, "a")
+    vectors.learn(model, ["a", "b", "c", "b"])
+    assert [vectors.of(model, text)[0] for text in ("a", "b", "c")] == [1, 3, 3]
+    assert model.texts == ["a", "b", "c"]
+
+
 def test_the_bundled_models_share_the_vectors_of_words_because_they_are_equal() -> None:
     dual, text = load_dual_encoder("bundled", None, "cpu"), load_text_encoder("bundled", None, "cpu")
     assert dual.words_identity == text.words_identity
