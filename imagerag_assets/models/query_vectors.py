@@ -41,17 +41,17 @@ class QueryVectors:
                 self._known.move_to_end(key)
                 return self._known[key]
         # Two threads may encode the same at once: both get the same vector.
-        (vector,) = self._encode(encoder, [text])
-        return vector
+        return self._encode(encoder, [text])[0]
 
     def learn(self, encoder: WordsEncoder, texts: Sequence[str]) -> None:
         """Encode in one batch what `of` is going to be asked for: half the time of one by one."""
         unknown = [text for text in dict.fromkeys(texts) if (encoder.words_identity, text) not in self._known]
         self._encode(encoder, unknown)
 
-    def _encode(self, encoder: WordsEncoder, texts: list[str]) -> FloatArray:
-        vectors = encoder.encode_texts(texts)
-        vectors.setflags(write=False)
+    def _encode(self, encoder: WordsEncoder, texts: list[str]) -> list[FloatArray]:
+        encoded = encoder.encode_texts(texts)
+        encoded.setflags(write=False)
+        vectors = list(encoded)
         with self._guard:
             for text, vector in zip(texts, vectors, strict=True):
                 if len(text) <= _LONGEST_TEXT:
