@@ -20,7 +20,7 @@ _SIZE = (320, 240)
 
 
 def make(bench: Bench) -> Rows:
-    count = bench.size(400, 20)
+    count = bench.size(100, 20)
     more = max(1, count // 100)
     numbers = itertools.count()
     first = bench.folder / "first"
