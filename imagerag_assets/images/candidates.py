@@ -14,8 +14,8 @@ from imagerag_assets.images.near_hashes import HashIndex
 from imagerag_assets.images.sketches import SLACK, Rows, Sketches, Vectors, count_cells, make_cells, one_cell
 from imagerag_assets.settings import Dedup, usable_cores
 
-# Sketches compared at a time: the block of their products stays in the processor's cache.
-_BLOCK = (256, 4096)
+# Sketches on either side of a block: the block of their products stays in the processor's cache.
+_BLOCK = 1024
 # Vectors of earlier images in memory at a time, and pairs of which the vectors are multiplied at a time.
 _VECTORS = 4096
 # Rows and columns of pairs, or pairs as one number each: row · n + column.
@@ -68,9 +68,15 @@ class Comparison:
         self._members = _by_cell(np.arange(count, dtype=np.int32), cells.homes[self._order], cells.count)
         by_place = np.argsort(place[cells.guests], kind="stable")
         self._guests = _by_cell(place[cells.guests][by_place], cells.hosts[by_place], cells.count)
-        self._by_phash = HashIndex(self._phash, rules.phash_distance)
-        self._by_dhash = HashIndex(self._dhash, rules.dhash_distance)
         self._allowed = _allowed(rules)
+        # Mirroring is a mask upon a pHash's bits: what is looked for is the hash as it stands, and transposed.
+        standing = [way for way in self._allowed if not ORIENTATIONS[way].transposed]
+        lying = [way for way in self._allowed if ORIENTATIONS[way].transposed]
+        nothing = np.zeros(1, dtype=np.uint64)
+        masks = np.concatenate([turned_phashes(nothing, way) for way in standing])
+        self._looked_for = [*standing[:1], *lying[:1]]
+        self._by_phash = HashIndex(self._phash, rules.phash_distance, masks)
+        self._by_dhash = HashIndex(self._dhash, rules.dhash_distance)
 
     def batches(self, size: int) -> Iterator[tuple[list[str], list[Candidate]]]:
         """(contents, the pairs of these images with all before them), new images only, in no order that means much."""
@@ -79,11 +85,11 @@ class Comparison:
             yield [self._images.contents[row] for row in self._order[rows.start : rows.stop]], self._candidates(rows)
 
     def _candidates(self, rows: range) -> list[Candidate]:
-        turned = [turned_phashes(self._phash[rows.start : rows.stop], way) for way in self._allowed]
-        near = [self._by_phash.near(hashes) for hashes in turned]
+        turned = {way: turned_phashes(self._phash[rows.start : rows.stop], way) for way in self._allowed}
+        near = [self._by_phash.near(turned[way]) for way in self._looked_for]
         near.append(self._by_dhash.near(self._dhash[rows.start : rows.stop]))
         by_hash = np.unique(np.concatenate([self._pairs(row + rows.start, column) for row, column in near]))
-        by_vector = np.setdiff1d(self._near_by_vector(rows, turned), by_hash, assume_unique=True)
+        by_vector = np.setdiff1d(self._near_by_vector(rows, list(turned.values())), by_hash, assume_unique=True)
         return [
             *self._told(by_hash, by_hash=True),
             *self._told(by_vector, by_hash=False),
@@ -116,9 +122,9 @@ class Comparison:
             members, guests = members[: _place(members, rows.stop)], guests[: _place(guests, rows.stop)]
             new_members, new_guests = members[_place(members, rows.start) :], guests[_place(guests, rows.start) :]
             for some, others in (new_members, members), (new_members, guests), (new_guests, members):
-                for row in range(0, len(some), _BLOCK[0]):
-                    for column in range(0, len(others), _BLOCK[1]):
-                        yield some[row : row + _BLOCK[0]], others[column : column + _BLOCK[1]]
+                for row in range(0, len(some), _BLOCK):
+                    for column in range(0, len(others), _BLOCK):
+                        yield some[row : row + _BLOCK], others[column : column + _BLOCK]
 
     def _of_cosine(self, pairs: Numbers, rows: range) -> Numbers:
         """Those of the pairs whose vectors are near."""

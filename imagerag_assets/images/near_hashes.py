@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,25 +22,22 @@ _BLOCK = 1 << 17
 _MOST = 1 << 20
 # A probe takes as long as this many distances.
 _PROBE = 3
+_NO_MASK = np.zeros(1, dtype=np.uint64)
 
 
 class HashIndex:
     """Finds those of n hashes that are near others, by tables over three bands (multi-index hashing: Norouzi, Punjani
     and Fleet, CVPR 2012). Where looking at every one is cheaper (few hashes, or a large distance), it does that.
 
-    Memory: 12 bytes per hash, and 30 MB whatever their number.
+    With `masks`, a set that is closed under exclusive or and holds 0, two hashes are as far apart as they are under the
+    mask that brings them nearest. Memory: about 60 bytes per hash, and 50 MB whatever their number.
     """
 
-    def __init__(self, hashes: Hashes, distance: int) -> None:
-        self._hashes, self._distance = hashes, distance
-        probes = [_probes(bits, distance // len(_BANDS), len(hashes)) for _, bits in _BANDS]
-        self._tables = [
-            _Table(hashes, first, bits, found)
-            for (first, bits), found in zip(_BANDS, probes, strict=True)
-            if found is not None
-        ]
-        if len(self._tables) < len(_BANDS):
-            self._tables = []
+    def __init__(self, hashes: Hashes, distance: int, masks: Hashes = _NO_MASK) -> None:
+        self._hashes, self._distance, self._masks = hashes, distance, masks
+        # Few hashes, or a large distance, which would need more probes than there are hashes: all are looked at.
+        few = len(hashes) < _PROBE * sum(_count_probes(bits, distance) for _, bits in _BANDS)
+        self._tables = [] if few else [_Table(hashes, first, bits, distance, masks) for first, bits in _BANDS]
 
     def near(self, queries: Hashes) -> tuple[Rows, Rows]:
         """(row of the query, row of the hash) of every pair at most `distance` apart; one may come more than once."""
@@ -53,22 +51,17 @@ class HashIndex:
         return _joined(rows), _joined([column for _, column in found])
 
     def _probe(self, queries: Hashes) -> tuple[Rows, Rows]:
-        rows, columns = [], []
-        for table in self._tables:
-            for row, column in table.alike(queries):
-                near = np.flatnonzero(np.bitwise_count(queries[row] ^ self._hashes[column]) <= self._distance)
-                rows.append(row[near])
-                columns.append(column[near])
-        return _joined(rows), _joined(columns)
+        found = [pairs for table in self._tables for pairs in table.near(queries)]
+        return _joined([row for row, _ in found]), _joined([column for _, column in found])
 
     def _look(self, queries: Hashes) -> tuple[Rows, Rows]:
         rows, columns = [], []
         # In parts too where a single query has more hashes than a block.
         for start in range(0, len(self._hashes), _BLOCK):
             part = self._hashes[start : start + _BLOCK]
+            distances = _distances(queries[:, None], part[None, :], self._masks)
             # Of the flat array: in two dimensions the search for the few takes longer than the distances.
-            places = np.flatnonzero(np.bitwise_count(queries[:, None] ^ part[None, :]) <= self._distance)
-            row, column = np.divmod(places, len(part))
+            row, column = np.divmod(np.flatnonzero(distances <= self._distance), len(part))
             rows.append(row)
             columns.append(column + start)
         return _joined(rows), _joined(columns)
@@ -77,48 +70,66 @@ class HashIndex:
 class _Table:
     """The hashes in the order of one band, and where each value of the band begins."""
 
-    def __init__(self, hashes: Hashes, first: int, bits: int, probes: NDArray[np.uint32]) -> None:
-        self._shift, self._mask, self.probes = np.uint64(first), np.uint64((1 << bits) - 1), probes
+    def __init__(self, hashes: Hashes, first: int, bits: int, distance: int, masks: Hashes) -> None:
+        self._shift, self._mask, self._masks, self._distance = np.uint64(first), (1 << bits) - 1, masks, distance
+        # Gauss, modulo 2: a band is reduced to the same value as under any of the masks.
+        self._pivots: list[tuple[int, int]] = []
+        for mask in masks:
+            if reduced := int(self._keys(mask.reshape(1))[0]):
+                self._pivots.append((reduced.bit_length() - 1, reduced))
+        changes = [sum(1 << bit for bit in some) for few in _few(distance) for some in combinations(range(bits), few)]
+        self.probes = np.unique(self._reduced(np.array(changes, dtype=np.uint32)))
         keys = self._keys(hashes)
-        self._order = np.argsort(keys, kind="stable").astype(np.int32)
-        self._starts = np.zeros((1 << bits) + 1, dtype=np.int32)
-        np.cumsum(np.bincount(keys, minlength=1 << bits), out=self._starts[1:])
-        self._used = self._starts[1:] > self._starts[:-1]
+        self._order = np.argsort(keys).astype(np.int32)
+        self._hashes = hashes[self._order]
+        values, starts = np.unique(keys[self._order], return_index=True)
+        self._starts = np.append(starts, len(hashes))
+        # Most probes end at the first of these two, which is a quarter as large.
+        self._used = np.zeros(1 << bits, dtype=bool)
+        self._number = np.zeros(1 << bits, dtype=np.int32)
+        self._used[values] = True
+        self._number[values] = np.arange(len(values))
 
-    def alike(self, queries: Hashes) -> Iterator[tuple[Rows, Rows]]:
-        """(row of the query, row of the hash) of every pair whose band differs by one of the probes, in parts."""
+    def near(self, queries: Hashes) -> Iterator[tuple[Rows, Rows]]:
+        """(row of the query, row of the hash) of the pairs so near whose band differs by one of the probes, in parts."""
         keys = (self._keys(queries)[:, None] ^ self.probes).ravel()
         places = np.flatnonzero(self._used.take(keys))
-        keys = keys[places]
-        starts = self._starts[keys].astype(np.int64)
-        counts = self._starts[keys + 1] - starts
-        before = np.cumsum(counts) - counts
+        number = self._number.take(keys[places])
+        starts, rows = self._starts[number], places // len(self.probes)
+        counts = self._starts[number + 1] - starts
         # Where many hashes are alike, a block has more pairs than memory should hold.
-        cuts = np.searchsorted(before, np.arange(_MOST, counts.sum(), _MOST)) if len(counts) else []
-        for part in np.split(np.arange(len(places)), cuts):
-            if len(part):
-                count = counts[part]
-                at = np.repeat(starts[part] - before[part] + before[part[0]], count) + np.arange(count.sum())
-                yield np.repeat(places[part] // len(self.probes), count), self._order[at].astype(np.int64)
+        parts = np.cumsum(counts) // _MOST
+        for part in np.split(np.arange(len(places)), np.flatnonzero(np.diff(parts)) + 1):
+            count = counts[part]
+            row = np.repeat(rows[part], count)
+            at = np.repeat(starts[part] - np.cumsum(count) + count, count) + np.arange(len(row))
+            near = np.flatnonzero(_distances(queries[row], self._hashes[at], self._masks) <= self._distance)
+            yield row[near], self._order[at[near]].astype(np.int64)
 
     def _keys(self, hashes: Hashes) -> NDArray[np.uint32]:
-        return ((hashes >> self._shift) & self._mask).astype(np.uint32)
+        return self._reduced(((hashes >> self._shift) & np.uint64(self._mask)).astype(np.uint32))
+
+    def _reduced(self, bands: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        for bit, mask in self._pivots:
+            bands = bands ^ (bands >> np.uint32(bit) & np.uint32(1)) * np.uint32(mask)
+        return bands
 
 
-def _probes(bits: int, distance: int, hashes: int) -> NDArray[np.uint32] | None:
-    """All numbers of so many bits with at most `distance` bits set; None if looking at all hashes is cheaper."""
-    found: list[int] = []
-    for one in _few_bits(bits, distance):
-        found.append(one)
-        if len(found) * _PROBE * len(_BANDS) > hashes:
-            return None
-    return np.array(found, dtype=np.uint32)
+def _few(distance: int) -> range:
+    """How many bits of a band may differ."""
+    return range(distance // len(_BANDS) + 1)
 
 
-def _few_bits(bits: int, distance: int) -> Iterator[int]:
-    for count in range(distance + 1):
-        for chosen in combinations(range(bits), count):
-            yield sum(1 << bit for bit in chosen)
+def _count_probes(bits: int, distance: int) -> int:
+    return sum(comb(bits, few) for few in _few(distance))
+
+
+def _distances(some: Hashes, others: Hashes, masks: Hashes) -> NDArray[np.uint8]:
+    differing = some ^ others
+    least = np.bitwise_count(differing ^ masks[0])
+    for mask in masks[1:]:
+        np.minimum(least, np.bitwise_count(differing ^ mask), out=least)
+    return least
 
 
 def _joined(parts: list[Rows]) -> Rows:
