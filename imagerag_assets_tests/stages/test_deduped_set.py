@@ -63,9 +63,9 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     real = deduped_set._compare
 
-    def counting(connection: Connection, job: Any, batch: list[str]) -> None:
+    def counting(connection: Connection, job: Any, batch: list[str], candidates: Any) -> None:
         counts.append(len(batch))
-        real(connection, job, batch)
+        real(connection, job, batch, candidates)
 
     monkeypatch.setattr(deduped_set, "_compare", counting)
     return counts
