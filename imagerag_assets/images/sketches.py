@@ -52,7 +52,7 @@ class Cells:
 
     @property
     def count(self) -> int:
-        return int(self.homes.max(initial=0)) + 1
+        return int(max(self.homes.max(initial=0), self.hosts.max(initial=0))) + 1
 
 
 def one_cell(count: int) -> Cells:
@@ -68,10 +68,9 @@ def count_cells(count: int) -> int:
 def make_cells(sketches: Sketches, cosine: float) -> Cells:
     """Cells in which all pairs of at least that cosine meet.
 
-    An image is at home with the centre c of the greatest product. Let u be the direction from the centre of one's home
-    to that of the other's: −a·u and b·u are their distances from the border plus and minus the same number, both on
-    their own side of it, and together at most |a − b| ≤ √(2 − 2·cosine). So one of the two is within half of that of
-    the other's cell: there it is a guest.
+    An image is at home with the centre of the greatest product. Let u be the direction, of length 1, from the centre of
+    b's home to that of a's: then a·u ≥ 0 ≥ b·u, and a·u − b·u ≤ |a − b| ≤ √(2 − 2·cosine). So either a or b is no
+    further than half of that from the border to the other's home: there it is a guest.
     """
     centres = _centres(sketches)
     # By home: what a product with another centre may fall behind that with one's own.
