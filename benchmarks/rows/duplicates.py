@@ -46,7 +46,10 @@ class Made:
 
 
 def make(bench: Bench) -> Rows:
-    return [_comparison(bench.size(10_000, 600), loop=True), _comparison(bench.size(100_000, 1200), loop=False), Scaling(
+    return [
+        _comparison(bench.size(10_000, 600), loop=True),
+        _comparison(bench.size(100_000, 1200), loop=False),
+        Scaling(
             "duplicates",
             "pairs worth a look; the loop to 300, the product to 30,000",
             {"ours": _prepare(_compare_all), "floor": _prepare(_product_of), "plain": _prepare(_loop_of)},
@@ -56,7 +59,8 @@ def make(bench: Bench) -> Rows:
                 "plain": bench.size((100, 300), (50, 100)),
             },
             {"ours": 1.3},
-        )]
+        ),
+    ]
 
 
 def make_images(count: int) -> Made:
@@ -108,7 +112,9 @@ def _comparison(count: int, *, loop: bool) -> Comparison:
             f"two nested loops with scikit-learn's cosine_similarity, {_LOOP} images, times ({count:,} / {_LOOP})²",
             times=(count / _LOOP) ** 2,
         )
-        ways["floor"] = Way(_only(lambda: _product(images.vectors)), "the vectors' matrix product in blocks, cosine ≥ 0.85")
+        ways["floor"] = Way(
+            _only(lambda: _product(images.vectors)), "the vectors' matrix product in blocks, cosine ≥ 0.85"
+        )
         targets.insert(0, Target("plain", "ours", at_least=1000))
     else:
         targets.insert(0, Target("ours", at_most=10))

@@ -188,5 +188,3 @@ def _allowed(rules: Dedup) -> list[int]:
     if rules.orientations == "upright":
         return [0]
     return [number for number, how in enumerate(ORIENTATIONS) if how.is_rotation or rules.orientations == "mirrored"]
-
-

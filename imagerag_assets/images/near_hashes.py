@@ -1,4 +1,4 @@
-"""Which 64-bit hashes differ in few bits, exactly, without a look at every pair. What a hash means is not known here."""
+"""Which 64-bit hashes differ in few bits: exactly, and without a look at every pair. What they mean is not known here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Hashes = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 _BANDS = ((0, 21), (21, 21), (42, 22))
 """(first bit, bits). Two hashes at a distance of d are at most d // 3 apart in one of three bands (pigeonhole)."""
-# A block's distances, or its probes, stay in the processor's cache: four times as fast as with blocks ten times as large.
+# A block's distances, or its probes, stay in the processor's cache.
 _BLOCK = 1 << 17
 # Pairs whose distance is counted at a time.
 _MOST = 1 << 20
@@ -26,10 +26,10 @@ _NO_MASK = np.zeros(1, dtype=np.uint64)
 
 
 class HashIndex:
-    """Finds those of n hashes that are near others, by tables over three bands (multi-index hashing: Norouzi, Punjani
-    and Fleet, CVPR 2012). Where looking at every one is cheaper (few hashes, or a large distance), it does that.
+    """Finds those of n hashes that are near others.
 
-    With `masks`, a set that is closed under exclusive or and holds 0, two hashes are as far apart as they are under the
+    By tables over three bands (multi-index hashing: Norouzi, Punjani and Fleet, CVPR 2012); where looking at every one
+    is cheaper, because they are few or the distance is large, by that. With `masks`, a set that is closed under exclusive or and holds 0, two hashes are as far apart as they are under the
     mask that brings them nearest. Memory: about 60 bytes per hash, and 50 MB whatever their number.
     """
 
@@ -91,7 +91,7 @@ class _Table:
         self._number[values] = np.arange(len(values))
 
     def near(self, queries: Hashes) -> Iterator[tuple[Rows, Rows]]:
-        """(row of the query, row of the hash) of the pairs so near whose band differs by one of the probes, in parts."""
+        """(row of the query, row of the hash) of the near pairs whose band differs by one of the probes, in parts."""
         keys = (self._keys(queries)[:, None] ^ self.probes).ravel()
         places = np.flatnonzero(self._used.take(keys))
         number = self._number.take(keys[places])

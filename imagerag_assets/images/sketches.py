@@ -32,7 +32,7 @@ def make_basis(sample: Vectors) -> Vectors:
 
 
 def sketch(vectors: Vectors, basis: Vectors) -> Sketches:
-    """n × (directions + 1), of length 1. By Cauchy and Schwarz the product of two is at least that of the vectors."""
+    """Shape n × (directions + 1), of length 1. By Cauchy and Schwarz the product of two is at least that of the vectors."""
     inside = vectors @ basis
     rest = np.sqrt(np.maximum(0.0, 1.0 - np.einsum("ij,ij->i", inside, inside)))
     return np.concatenate([inside, rest[:, None]], axis=1).astype(np.float16)
@@ -40,8 +40,10 @@ def sketch(vectors: Vectors, basis: Vectors) -> Sketches:
 
 @dataclass(frozen=True)
 class Cells:
-    """Two images that are near each other have a cell that is the home of one, and where the other is at home or a
-    guest."""
+    """Where images are at home, and where they are guests.
+
+    Of two that are near each other one is at home in a cell where the other is at home or a guest.
+    """
 
     homes: Rows
     """The cell of every image."""
