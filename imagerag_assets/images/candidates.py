@@ -171,7 +171,7 @@ class Comparison:
         return row[before] * len(self._order) + column[before]
 
     def _sketches(self, rows: Rows) -> Vectors:
-        return self._images.sketches[self._order[rows]].astype(np.float32)
+        return np.asarray(self._images.sketches[self._order[rows]], dtype=np.float32)
 
 
 def _by_cell(rows: Rows, cells: Rows, count: int) -> list[Rows]:

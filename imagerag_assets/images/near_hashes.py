@@ -1,4 +1,4 @@
-"""Which 64-bit hashes differ in few bits: exactly, and without a look at every pair. What they mean is not known here."""
+"""Which 64-bit hashes differ in few bits: exactly, without a look at every pair. What they mean is not known here."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class HashIndex:
     """Finds those of n hashes that are near others.
 
     By tables over three bands (multi-index hashing: Norouzi, Punjani and Fleet, CVPR 2012); where looking at every one
-    is cheaper, because they are few or the distance is large, by that. With `masks`, a set that is closed under exclusive or and holds 0, two hashes are as far apart as they are under the
-    mask that brings them nearest. Memory: about 60 bytes per hash, and 50 MB whatever their number.
+    is cheaper, because they are few or the distance is large, by that. With `masks`, a set that is closed under
+    exclusive or and holds 0, two hashes are as far apart as they are under the mask that brings them nearest.
+    Memory: about 60 bytes per hash, and 50 MB whatever their number.
     """
 
     def __init__(self, hashes: Hashes, distance: int, masks: Hashes = _NO_MASK) -> None:
@@ -126,7 +127,7 @@ def _count_probes(bits: int, distance: int) -> int:
 
 def _distances(some: Hashes, others: Hashes, masks: Hashes) -> NDArray[np.uint8]:
     differing = some ^ others
-    least = np.bitwise_count(differing ^ masks[0])
+    least: NDArray[np.uint8] = np.bitwise_count(differing ^ masks[0])
     for mask in masks[1:]:
         np.minimum(least, np.bitwise_count(differing ^ mask), out=least)
     return least

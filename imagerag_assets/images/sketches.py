@@ -32,7 +32,10 @@ def make_basis(sample: Vectors) -> Vectors:
 
 
 def sketch(vectors: Vectors, basis: Vectors) -> Sketches:
-    """Shape n × (directions + 1), of length 1. By Cauchy and Schwarz the product of two is at least that of the vectors."""
+    """Shape n × (directions + 1), of length 1.
+
+    By Cauchy and Schwarz the product of two is at least that of the vectors.
+    """
     inside = vectors @ basis
     rest = np.sqrt(np.maximum(0.0, 1.0 - np.einsum("ij,ij->i", inside, inside)))
     return np.concatenate([inside, rest[:, None]], axis=1).astype(np.float16)
@@ -64,7 +67,7 @@ def one_cell(count: int) -> Cells:
 
 def count_cells(count: int) -> int:
     """How many cells so many images are sorted into: with √n of them, sorting and comparing grow alike."""
-    return max(1, min(count, round(4 * count**0.5)))
+    return max(1, min(count, round(4 * np.sqrt(count))))
 
 
 def make_cells(sketches: Sketches, cosine: float) -> Cells:

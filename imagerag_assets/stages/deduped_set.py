@@ -194,7 +194,7 @@ def _anything_pending(connection: Connection, job: _Job) -> bool:
 def _prints(connection: Connection, job: _Job) -> tuple[Prints, int]:
     """(all images that have a sketch, how many of them were compared before: they come first)."""
     contents: list[str] = []
-    facts, shorts = [], []
+    facts, shorts = [np.empty((0, 3), dtype=np.int64)], []
     with connection.cursor(name="prints", binary=True) as cursor:
         cursor.execute(
             f"select n.content, n.phash, n.dhash, coalesce({_KNOWN}, false)::int::bigint, s.sketch "  # noqa: S608
@@ -209,12 +209,14 @@ def _prints(connection: Connection, job: _Job) -> tuple[Prints, int]:
     phash, dhash, known = np.concatenate(facts).T
     order = np.argsort(known == 0, kind="stable")
     contents = [contents[row] for row in order]
+    # What was pending may have vanished meanwhile, and be all that there was.
+    numbers = np.concatenate(shorts).reshape(len(order), -1) if shorts else np.empty((0, 1), dtype=np.float16)
 
     def vectors(rows: NDArray[np.int64]) -> Vectors:
         return sketches.read_vectors(connection, job.parameters, [contents[row] for row in rows])
 
-    hashes = (one[order].view(np.uint64) for one in (phash, dhash))
-    return Prints(contents, *hashes, np.concatenate(shorts).reshape(len(order), -1)[order], vectors), int(known.sum())
+    phash, dhash = phash[order].view(np.uint64), dhash[order].view(np.uint64)
+    return Prints(contents, phash, dhash, numbers[order], vectors), int(known.sum())
 
 
 def _compare(connection: Connection, job: _Job, batch: list[str], candidates: Sequence[Candidate]) -> None:
