@@ -348,9 +348,11 @@ def _save_groups(connection: Connection, members: Sequence[Membership], current:
         f"(select k.content {alone})",
         parameters,
     )
+    # By `except`, which reads the table before a row is written. An anti-join upon a table that is known as empty is a
+    # loop over what the statement itself writes: quadratic, two minutes for 100,000 images.
     report.new += connection.execute(
         "insert into deduped_set (content, canonical, relation, distance, fingerprint) "  # noqa: S608
-        f"select k.content, k.content, 'canonical', 0, %(current)s {alone} "
-        "and not exists (select from deduped_set d where d.content = k.content)",
+        "select n.content, n.content, 'canonical', 0, %(current)s "
+        f"from (select k.content {alone} except select d.content from deduped_set d) n",
         parameters,
     ).rowcount
