@@ -3,8 +3,8 @@
 Two steps. Images that are new, or of which a hash, a vector or the text is new, are compared with all others, and what
 is near is kept in `near_pairs`. Groups are made from the pairs and from people's decisions, at next to no cost.
 
-In memory are, of every image, its name, hashes and sketch and where they are found: about half a kilobyte, 50 MB per
-100,000 images. Vectors and thumbnails are there for a batch.
+In memory are, of every image, its name, hashes and sketch, and tables of where they are: 200 MB for 100,000 images.
+Vectors and thumbnails are there for a batch.
 """
 
 from __future__ import annotations
