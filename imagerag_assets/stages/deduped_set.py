@@ -2,6 +2,9 @@
 
 Two steps. Images that are new, or of which a hash, a vector or the text is new, are compared with all others, and what
 is near is kept in `near_pairs`. Groups are made from the pairs and from people's decisions, at next to no cost.
+
+In memory are, of every image, its name, hashes and sketch, and tables of where they are: 200 MB for 100,000 images.
+Vectors and thumbnails are there for a batch.
 """
 
 from __future__ import annotations
@@ -12,32 +15,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imagerag_assets.database.bulk import upsert
 from imagerag_assets.database.connection import Connection, one_row
 from imagerag_assets.database.locks import alone
 from imagerag_assets.database.stages import Progress, Stage, StageReport, fingerprint
 from imagerag_assets.images.alignment import ALIGNMENT_VERSION, Picture, likeness
-from imagerag_assets.images.duplicates import (
-    DEDUP_VERSION,
-    Candidate,
-    NearPair,
-    Prints,
-    decide,
-    find_candidates,
-    freedom,
-)
+from imagerag_assets.images.candidates import Candidate, Comparison, Prints
+from imagerag_assets.images.duplicates import DEDUP_VERSION, NearPair, decide, freedom
 from imagerag_assets.images.groups import GROUPING_VERSION, Decisions, Membership, Rank, group
 from imagerag_assets.images.hashing import HASH_VERSION
+from imagerag_assets.images.sketches import Vectors
 from imagerag_assets.project import Project
 from imagerag_assets.retrieval.tokens import terms
 from imagerag_assets.settings import Dedup
-from imagerag_assets.stages import clip_embeddings, ocr_text
+from imagerag_assets.stages import clip_embeddings, ocr_text, sketches
 from imagerag_assets.stages.common import RunOptions
 
 STAGE = "deduped_set"
-# New images compared in one pass over the others, and how many others are in memory at a time, with their vectors.
-_BATCH = 2048
+# New images whose comparison is committed at once, with their vectors in memory, and rows read at a time.
+_BATCH = 8192
 _CHUNK = 4096
 _LOOKS = 1000
 _PAIR_COLUMNS = ("a", "b", "fingerprint", "relation", "similarity", "linked")
@@ -86,7 +84,6 @@ _READY = """
 """
 _WITH_COMPARED = f"({_READY}) n left join compared_images k on k.content = n.content"
 _KNOWN = "(k.fingerprint = %(current)s and k.inputs = n.inputs)"
-_IN_BATCH = "n.content = any(%(batch)s)"
 
 
 def run(project: Project, options: RunOptions) -> StageReport:
@@ -105,11 +102,14 @@ def run(project: Project, options: RunOptions) -> StageReport:
     with project.database.connect() as connection, alone(connection, STAGE):
         with connection.transaction():
             _forget_vanished(connection, job)
-        todo = _pending(connection, job)
-        for start in range(0, len(todo), _BATCH):
-            _compare(connection, job, todo[start : start + _BATCH])
-            done = min(start + _BATCH, len(todo))
-            options.on_progress(Progress(STAGE, done, len(todo), time.monotonic() - started))
+        if _anything_pending(connection, job):
+            sketches.update(connection, job.parameters)
+            images, known = _prints(connection, job)
+            done, todo = 0, len(images.contents) - known
+            for batch, candidates in Comparison(images, known, job.rules).batches(_BATCH):
+                _compare(connection, job, batch, candidates)
+                done += len(batch)
+                options.on_progress(Progress(STAGE, done, todo, time.monotonic() - started))
         with connection.transaction():
             regroup(connection, report)
     report.seconds = time.monotonic() - started
@@ -180,38 +180,51 @@ def _drop_pairs(connection: Connection, contents: Sequence[str]) -> None:
         connection.execute("delete from near_pairs where b = any(%s)", (list(contents),))
 
 
-def _pending(connection: Connection, job: _Job) -> list[str]:
-    rows = connection.execute(
-        f"select n.content from {_WITH_COMPARED} where {_KNOWN} is not true order by n.content",  # noqa: S608
-        job.parameters,
-    ).fetchall()
+def _anything_pending(connection: Connection, job: _Job) -> bool:
+    row = one_row(
+        connection.execute(
+            f"select exists (select from {_WITH_COMPARED} where {_KNOWN} is not true)",  # noqa: S608
+            job.parameters,
+        )
+    )
     connection.commit()
-    return [row[0] for row in rows]
+    return bool(row[0])
 
 
-def _compare(connection: Connection, job: _Job, batch: list[str]) -> None:
-    """Find the near pairs of the batch's images with all that were compared before and with each other; commit."""
-    candidates: list[Candidate] = []
-    for new in _prints(connection, job, batch, _IN_BATCH, _BATCH):
-        others = _prints(connection, job, batch, f"{_IN_BATCH} or {_KNOWN}", _CHUNK)
-        candidates = [one for some in others for one in find_candidates(new, some, job.rules)]
+def _prints(connection: Connection, job: _Job) -> tuple[Prints, int]:
+    """(all images that have a sketch, how many of them were compared before: they come first)."""
+    contents: list[str] = []
+    facts, shorts = [np.empty((0, 3), dtype=np.int64)], []
+    with connection.cursor(name="prints", binary=True) as cursor:
+        cursor.execute(
+            f"select n.content, n.phash, n.dhash, coalesce({_KNOWN}, false)::int::bigint, s.sketch "  # noqa: S608
+            f"from {_WITH_COMPARED} join image_sketches s on s.content = n.content",
+            job.parameters,
+        )
+        while rows := cursor.fetchmany(_CHUNK):
+            contents += [row[0] for row in rows]
+            facts.append(np.array([row[1:4] for row in rows], dtype=np.int64))
+            shorts.append(np.frombuffer(b"".join(row[4] for row in rows), dtype=np.float16))
+    connection.commit()
+    phash, dhash, known = np.concatenate(facts).T
+    order = np.argsort(known == 0, kind="stable")
+    contents = [contents[row] for row in order]
+    # What was pending may have vanished meanwhile, and be all that there was.
+    numbers = np.concatenate(shorts).reshape(len(order), -1) if shorts else np.empty((0, 1), dtype=np.float16)
+
+    def vectors(rows: NDArray[np.int64]) -> Vectors:
+        return sketches.read_vectors(connection, job.parameters, [contents[row] for row in rows])
+
+    phash, dhash = phash[order].view(np.uint64), dhash[order].view(np.uint64)
+    return Prints(contents, phash, dhash, numbers[order], vectors), int(known.sum())
+
+
+def _compare(connection: Connection, job: _Job, batch: list[str], candidates: Sequence[Candidate]) -> None:
+    """Decide the candidates of the batch's images, with what was compared before and with each other; commit."""
     pairs = list(_look(connection, job, candidates))
     connection.commit()
     with connection.transaction():
         _save_comparison(connection, job, batch, pairs)
-
-
-def _prints(connection: Connection, job: _Job, batch: list[str], condition: str, size: int) -> Iterator[Prints]:
-    """The images that meet the condition, `size` at a time: a hundred thousand vectors do not sit in memory."""
-    with connection.cursor(name=f"prints_{size}", binary=True) as cursor:
-        cursor.execute(
-            f"select n.content, n.phash, n.dhash, n.embedding from {_WITH_COMPARED} where {condition}",  # noqa: S608
-            {**job.parameters, "batch": batch},
-        )
-        while rows := cursor.fetchmany(size):
-            hashes = np.array([row[1:3] for row in rows], dtype=np.int64).view(np.uint64)
-            vectors = np.stack([row[3].to_numpy() for row in rows])
-            yield Prints([row[0] for row in rows], hashes[:, 0], hashes[:, 1], vectors)
 
 
 def _look(connection: Connection, job: _Job, candidates: Sequence[Candidate]) -> Iterator[NearPair]:
@@ -254,9 +267,7 @@ def _save_comparison(connection: Connection, job: _Job, batch: list[str], pairs:
     """Write that the batch was compared, its pairs, and that its groups are to be made again."""
     _drop_pairs(connection, batch)
     current = job.parameters["current"]
-    rows = [(one.a, one.b, current, one.relation, one.similarity, one.linked) for one in pairs]
-    upsert(connection, "near_pairs", _PAIR_COLUMNS, ("a", "b"), rows)
-    connection.execute(
+    saved = connection.execute(
         f"""
         insert into compared_images as k (content, fingerprint, inputs, first_seen)
         select n.content, %(current)s, n.inputs,
@@ -265,9 +276,16 @@ def _save_comparison(connection: Connection, job: _Job, batch: list[str], pairs:
         on conflict (content) do update set
             fingerprint = excluded.fingerprint, inputs = excluded.inputs,
             first_seen = least(k.first_seen, excluded.first_seen)
+        returning content
         """,  # noqa: S608
         {**job.parameters, "batch": batch},
-    )
+    ).fetchall()
+    # What vanished while it was compared is left without a pair.
+    gone = set(batch) - {row[0] for row in saved}
+    rows = [
+        (one.a, one.b, current, one.relation, one.similarity, one.linked) for one in pairs if not gone & {one.a, one.b}
+    ]
+    upsert(connection, "near_pairs", _PAIR_COLUMNS, ("a", "b"), rows)
     connection.execute("update deduped_set set fingerprint = '' where content = any(%s)", (batch,))
     # A table that was empty a moment ago is still planned for as empty: a loop in the place of a hash join.
     connection.execute("analyze compared_images")
@@ -330,9 +348,11 @@ def _save_groups(connection: Connection, members: Sequence[Membership], current:
         f"(select k.content {alone})",
         parameters,
     )
+    # By `except`, which reads the table before a row is written. An anti-join upon a table that is known as empty is a
+    # loop over what the statement itself writes: quadratic, two minutes for 100,000 images.
     report.new += connection.execute(
         "insert into deduped_set (content, canonical, relation, distance, fingerprint) "  # noqa: S608
-        f"select k.content, k.content, 'canonical', 0, %(current)s {alone} "
-        "and not exists (select from deduped_set d where d.content = k.content)",
+        "select n.content, n.content, 'canonical', 0, %(current)s "
+        f"from (select k.content {alone} except select d.content from deduped_set d) n",
         parameters,
     ).rowcount

@@ -11,9 +11,10 @@ from PIL import Image, ImageEnhance
 from psycopg.types.json import Jsonb
 
 from imagerag_assets.database.connection import Connection
-from imagerag_assets.images import duplicates
+from imagerag_assets.database.stages import Progress
+from imagerag_assets.images import candidates
 from imagerag_assets.project import Project
-from imagerag_assets.stages import clip_embeddings, deduped_set, ocr_text, raw_images, tiles
+from imagerag_assets.stages import clip_embeddings, deduped_set, ocr_text, raw_images, sketches, tiles
 from imagerag_assets.stages.common import RunOptions
 from imagerag_assets_tests.images.test_alignment import cropped, scene
 
@@ -63,9 +64,9 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     real = deduped_set._compare
 
-    def counting(connection: Connection, job: Any, batch: list[str]) -> None:
+    def counting(connection: Connection, job: Any, batch: list[str], candidates: Any) -> None:
         counts.append(len(batch))
-        real(connection, job, batch)
+        real(connection, job, batch, candidates)
 
     monkeypatch.setattr(deduped_set, "_compare", counting)
     return counts
@@ -199,8 +200,8 @@ def test_interrupted_between_comparison_and_grouping_the_next_run_groups(
     assert compared == [3], "the comparison was kept"
 
 
-def test_small_batches_find_the_same(
-    make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_small_batches_find_the_same_and_what_was_compared_before_an_interruption_is_kept(
+    make_project: MakeProject, compared: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures = {f"p{number}": scene(number % 3).resize((640 - 20 * number, 480 - 15 * number)) for number in range(7)}
     whole = make_project({"shop": write(tmp_path / "shop", **pictures)})
@@ -210,7 +211,56 @@ def test_small_batches_find_the_same(
     prepare(in_parts)
     for name, size in (("_BATCH", 2), ("_CHUNK", 3), ("_LOOKS", 1)):
         monkeypatch.setattr(deduped_set, name, size)
-    monkeypatch.setattr(duplicates, "_BLOCK", 1)
+    for module, name, size in ((sketches, "_CHUNK", 2), (candidates, "_BLOCK", 1), (candidates, "_VECTORS", 1)):
+        monkeypatch.setattr(module, name, size)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deduped_set.run(in_parts, RunOptions(on_progress=interrupt))
     deduped_set.run(in_parts, OPTIONS)
     assert state(in_parts) == state(whole)
+    assert compared == [7, 2, 2, 2, 1]
     assert len(groups(whole)) == 3
+
+
+def test_a_basis_made_from_few_images_is_made_again_when_there_are_many(
+    make_project: MakeProject, compared: list[int], tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "shop", a=scene(1))
+    project = make_project({"shop": folder})
+    prepare(project, text=False)
+    deduped_set.run(project, OPTIONS)
+    write(folder, b=scene(1).resize((400, 300)), c=scene(2))
+    prepare(project, text=False)
+    deduped_set.run(project, OPTIONS)
+    assert rows(project, "select images from sketch_bases") == [(1,)], "three are not four times as many"
+    write(folder, d=scene(2).resize((400, 300)))
+    prepare(project, text=False)
+    deduped_set.run(project, OPTIONS)
+    assert rows(project, "select images from sketch_bases") == [(4,)]
+    assert rows(project, "select count(*) from image_sketches join sketch_bases using (basis)") == [(4,)]
+    assert groups(project) == {frozenset("ab"), frozenset("cd")}
+    assert compared == [1, 2, 1]
+
+
+def test_an_image_that_vanishes_while_it_is_compared_leaves_no_pair(
+    make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project({"shop": write(tmp_path / "shop", a=scene(1), b=scene(1).resize((400, 300)))})
+    prepare(project, text=False)
+    look = deduped_set._look
+
+    def look_late(*arguments: Any) -> Any:
+        found = list(look(*arguments))
+        assert len(found) == 1
+        with project.database.connect() as connection:
+            connection.execute("update raw_images set removed_at = now() where uri = 'b.png'")
+        return found
+
+    monkeypatch.setattr(deduped_set, "_look", look_late)
+    deduped_set.run(project, OPTIONS)
+    assert rows(project, "select a from near_pairs") == []
+    assert groups(project) == {frozenset("a")}
