@@ -6,6 +6,7 @@ Both are exact: a poor basis or poor cells cost time and lose no pair.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,7 @@ def one_cell(count: int) -> Cells:
 
 def count_cells(count: int) -> int:
     """How many cells so many images are sorted into: with √n of them, sorting and comparing grow alike."""
-    return max(1, min(count, round(4 * np.sqrt(count))))
+    return max(1, min(count, round(4 * math.sqrt(count))))
 
 
 def make_cells(sketches: Sketches, cosine: float) -> Cells:
