@@ -25,10 +25,12 @@ _SIZES = (
 _QUERIES = 100
 _SHORTLISTS = (20, 50, 100, 400)
 _GRAPHS = {
+    "whole": "embedding vector_cosine_ops",
     "half": "(embedding::halfvec({})) halfvec_cosine_ops",
     "bits": "(binary_quantize(embedding)::bit({})) bit_hamming_ops",
 }
 _NEAREST = {
+    "whole": "order by embedding <=> %(query)s::vector",
     "half": "order by embedding::halfvec({0}) <=> %(query)s::vector::halfvec({0})",
     "bits": "order by binary_quantize(embedding)::bit({0}) <~> binary_quantize(%(query)s::vector)::bit({0})",
 }
@@ -57,7 +59,7 @@ def _sizes(index: Index) -> dict[str, float]:
 
 
 def _smaller(index: Index) -> Iterator[str]:
-    """Graphs of half precision and of signs over the same tiles, and which of the true ten they find."""
+    """Graphs of whole and half precision and of signs over the same tiles, and which of the true ten they find."""
     truth = index.nearest()
     dimension = sql.Literal(index.made.clip.shape[1])
     index.connection.execute("set maintenance_work_mem = '1GB'; set enable_seqscan = off")
