@@ -106,10 +106,11 @@ def _collect(table: str, scale: int) -> list[Word]:
         # level, page, block, paragraph, line, word, left, top, width, height, confidence, text
         cells = row.split("\t")
         text = cells[11].replace("\x00", "").strip()
-        confidence = float(cells[10]) / 100
+        # Whole percents are kept.
+        confidence = int(float(cells[10])) / 100
         if not text or confidence < MINIMUM_CONFIDENCE:
             continue
         left, top, width, height = map(int, cells[6:10])
         box = (left // scale, top // scale, -(-(left + width) // scale), -(-(top + height) // scale))
-        words.append(Word(text, *box, round(confidence, 3), lines.setdefault(tuple(cells[2:5]), len(lines))))
+        words.append(Word(text, *box, confidence, lines.setdefault(tuple(cells[2:5]), len(lines))))
     return words
