@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytesseract
 from PIL import Image, ImageDraw, ImageOps
 from rich.console import Console
@@ -131,9 +132,11 @@ def _timed(read: Callable[[Image.Image], str], images: Sequence[Image.Image]) ->
 
 
 def _processor_seconds() -> float:
-    """Of this process and of those that it started and that have ended."""
+    """Of this process and of all that it started."""
     used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
+    running = [child.cpu_times() for child in psutil.Process().children()]
+    ended = used.children_user + used.children_system
+    return used.user + used.system + ended + sum(times.user + times.system for times in running)
 
 
 def errors(truth: str, text: str) -> Errors:

@@ -6,19 +6,14 @@ limits)`; the answers are the number of pages or a `Fault`, then a `Page` or `Fa
 
 from __future__ import annotations
 
-import os
-import queue
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from typing import NoReturn
 
 from imagerag_assets.images.inspect import Fault, count_pages, look_at_pages
+from imagerag_assets.images.processes import connections_to_parent, jobs_until_the_end
 from imagerag_assets.settings import Limits
-
-Job = tuple[bytes, int, Limits]
 
 # What the interpreter, the libraries and one picture's small copies take, besides the pixels.
 _BASE_BYTES = 1 << 30
@@ -27,19 +22,12 @@ _BYTES_PER_PIXEL = 4 * 5
 _GRACE_SECONDS = 5.0
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Answer jobs until the parent closes stdin, or is gone."""
-    # Who interrupts a run at the terminal interrupts the parent, which then ends this.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    jobs, answers = _connections()
+    jobs, answers = connections_to_parent()
     answers.send("ready")
-    # From here on libraries may write what they like.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(jobs, waiting), daemon=True).start()
-    while True:
-        _answer(answers, *waiting.get())
+    for data, first, limits in jobs_until_the_end(jobs):
+        _answer(answers, data, first, limits)
 
 
 def _answer(answers: Connection, data: bytes, first: int, limits: Limits) -> None:
@@ -54,26 +42,6 @@ def _answer(answers: Connection, data: bytes, first: int, limits: Limits) -> Non
         with _alarm(limits):
             seen = next(pages)
         answers.send(seen)
-
-
-def _connections() -> tuple[Connection, Connection]:
-    """The pipes to the parent, for jobs and answers only: a library that prints must not break into an answer."""
-    jobs, answers = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    return Connection(jobs, writable=False), Connection(answers, readable=False)
-
-
-def _receive(jobs: Connection, waiting: queue.SimpleQueue[Job]) -> None:
-    """Take in jobs, and end the process with the parent even in the middle of a picture: no orphan stays."""
-    try:
-        while True:
-            waiting.put(jobs.recv())
-    except (EOFError, OSError):
-        pass
-    finally:
-        os._exit(0)
 
 
 @contextmanager

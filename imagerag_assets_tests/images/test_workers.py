@@ -19,6 +19,7 @@ from PIL import Image
 from imagerag_assets.errors import DecoderError
 from imagerag_assets.images import workers
 from imagerag_assets.images.inspect import Fault, Page
+from imagerag_assets.images.processes import LostError
 from imagerag_assets.images.workers import DecoderPool
 from imagerag_assets.settings import Limits
 from imagerag_assets_tests.images.zoo import encoded, pdf, png_of_zeros
@@ -109,7 +110,7 @@ def test_the_page_that_crashes_is_lost_and_the_others_are_not(
             # The count, page 1 and page 2 have come: what the process would say of page 3 is lost with it.
             if first == 1 and number == 2:
                 os.kill(self.pid, signal.SIGSEGV)
-                self._answers.close()
+                self.answers.close()
 
     monkeypatch.setattr(workers._Process, "ask", dying)
     pages = pool.look_inside(pdf(5), LIMITS)
@@ -124,7 +125,7 @@ def test_a_file_that_costs_three_processes_is_given_up(pool: DecoderPool, monkey
     def dying(self: workers._Process, data: bytes, first: int, limits: Limits) -> Iterator[object]:
         asked.append(first)
         yield next(real(self, data, first, limits))
-        raise workers._LostError("timeout", "too slow")
+        raise LostError("too slow", is_late=True)
 
     monkeypatch.setattr(workers._Process, "ask", dying)
     pages = pool.look_inside(pdf(6), LIMITS)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import cache
 from importlib import util
 from itertools import pairwise
 from pathlib import Path
 
 import font_roboto
+import numpy as np
+import onnxruntime
+import psutil
 import pytesseract
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from imagerag_assets.errors import ModelError
+from imagerag_assets.errors import ItemError, ModelError
 from imagerag_assets.models import ocr
-from imagerag_assets.models.ocr import rapid, tesseract, windows
+from imagerag_assets.models.ocr import rapid, tesseract, tesseract_process, windows
 from imagerag_assets.models.ocr.both import join
+from imagerag_assets.models.ocr.subnormals import _float_weights, without_subnormals
 from imagerag_assets.models.ocr.text import Word
 from imagerag_assets.models.ocr.windows import read_in_windows
 from imagerag_assets.retrieval.tokens import terms
@@ -169,24 +174,90 @@ def test_an_engine_that_is_not_installed_is_told_and_no_other_steps_in(monkeypat
     monkeypatch.setattr(util, "find_spec", lambda name: None if name == "onnxruntime" else real(name))
     with pytest.raises(ModelError, match=r"ocr.engine rapidocr is not installed.*pip install"):
         ocr.engine_identity(Ocr(), frozenset())
+
+
+def test_a_machine_without_tesseract_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     tesseract.version.cache_clear()
+    with pytest.raises(ModelError, match=r"no language pack for xyz; it has eng, fra.*tesseract-ocr-xyz"):
+        ocr.engine_identity(Ocr(engine="tesseract"), frozenset({"eng", "xyz"}))
+    monkeypatch.setattr(tesseract_process, "find_library", {}.get)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ModelError, match="Tesseract is not installed, or not on the PATH"):
+    nothing = tesseract_process.installed()
+    assert nothing is None
+    with tesseract.readers().process() as process:
+        monkeypatch.setattr(process, "said", nothing)
+    with pytest.raises(ModelError, match="Tesseract is not installed, or its library is not found"):
         ocr.engine_identity(Ocr(engine="tesseract"), frozenset({"eng"}))
 
 
-def test_the_limit_on_tesseracts_threads_reaches_its_processes_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mode", [3, 11])
+def test_tesseracts_library_reads_what_its_program_reads(mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tesseract, "ENLARGE_BELOW", 0)
+    # An empty page between two others: nothing of one picture is left for the next.
+    large = drawn(("Accès refusé", "Paper jam"), (400, 120), 30)
+    for picture in (receipt()[0], Image.new("RGB", (90, 60), "white"), large):
+        table = pytesseract.image_to_data(
+            picture, lang="eng+fra", config=f"--psm {mode}", output_type=pytesseract.Output.DICT
+        )
+        rows = zip(*(table[name] for name in ("text", "left", "top", "width", "height", "conf")), strict=True)
+        by_program = [
+            (text, left, top, left + width, top + height, confidence / 100)
+            for text, left, top, width, height, confidence in rows
+            if text.strip() and confidence >= 100 * tesseract.MINIMUM_CONFIDENCE
+        ]
+        words = tesseract.read_words(picture, ("eng", "fra"), mode)
+        assert [(w.text, w.x0, w.y0, w.x1, w.y1, w.confidence) for w in words] == by_program
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
+    """The next picture does that to the process that reads it, and no later one does."""
+    real = tesseract._Reader.ask
+
+    def ask(self: tesseract._Reader, picture: tesseract_process.Picture) -> object:
+        os.kill(self.pid, by)
+        monkeypatch.setattr(tesseract._Reader, "ask", real)
+        return real(self, picture)
+
+    monkeypatch.setattr(tesseract._Reader, "ask", ask)
+
+
+@pytest.mark.parametrize(("by", "reason"), [("SIGSEGV", "ocr_failed"), ("SIGSTOP", "ocr_timeout")])
+def test_a_picture_that_crashes_or_hangs_tesseract_costs_only_itself(
+    by: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OMP_THREAD_LIMIT", raising=False)
-    program = tmp_path / "tesseract"
-    program.write_text(f'#!/bin/sh\necho "$OMP_THREAD_LIMIT" > {tmp_path}/limit\nexit 1\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    with pytest.raises(pytesseract.TesseractError):
-        pytesseract.image_to_string(Image.new("RGB", (40, 40)))
-    assert (tmp_path / "limit").read_text() == "1\n"
+    picture = drawn(("Paper jam",), (300, 60), 30)
+    dying(monkeypatch, signal.Signals[by])
+    monkeypatch.setattr(tesseract, "_SECONDS", 1)
+    with pytest.raises(ItemError, match=r"Tesseract: (The process .* ended by SIGSEGV|It took more than 1 s)") as told:
+        read(picture, "tesseract")
+    assert told.value.reason == reason
+    monkeypatch.setattr(tesseract, "_SECONDS", 60)
+    assert read(picture, "tesseract").text == "Paper jam"
+
+
+def test_the_limit_on_tesseracts_threads_reaches_its_processes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "OMP_THREAD_LIMIT" not in os.environ, "torch computes wrongly under it"
+    with tesseract.readers().process() as process:
+        assert psutil.Process(process.pid).environ()["OMP_THREAD_LIMIT"] == "1"
+    assert "OMP_THREAD_LIMIT" not in os.environ
+
+
+def test_the_detector_without_its_subnormal_weights_says_the_same() -> None:
+    def subnormal(model: bytes) -> int:
+        data = bytearray(model)
+        weights = np.concatenate([np.frombuffer(data[where], "<f4") for where in _float_weights(data)])
+        return int(((weights != 0) & (np.abs(weights) < np.finfo(np.float32).tiny)).sum())
+
+    model = rapid._models()[0].read_bytes()
+    # Should a later wheel have none, `subnormals` can go.
+    assert subnormal(model) > 100_000
+    assert subnormal(without_subnormals(model)) == 0
+    pixels = np.asarray(receipt()[0].resize((320, 256)), np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
+    plain = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    (name,) = (one.name for one in plain.get_inputs())
+    assert np.array_equal(rapid._detector().run(None, {name: pixels})[0], plain.run(None, {name: pixels})[0])
+    rapid.read_words(receipt()[0])
+    assert rapid._engine().text_det.session.session is rapid._detector()
 
 
 def test_an_engines_identity_names_its_version_and_options() -> None:

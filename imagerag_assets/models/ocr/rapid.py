@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imagerag_assets.models.ocr.subnormals import without_subnormals
 from imagerag_assets.models.ocr.text import Word, missing_engine
 
 LOOK_AT = (640, 960)
@@ -50,18 +51,30 @@ def _models() -> tuple[Path, Path]:
     return detector, recogniser
 
 
+@lru_cache(maxsize=1)
+def _detector() -> Any:
+    """The detector on one thread of whoever calls it, with its vanishing weights as zeros. Safe to share."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    model = without_subnormals(_models()[0].read_bytes())
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 def _engine() -> Any:
     """The engine of this thread: a worker per core with one thread each is faster than one with all cores."""
     if not hasattr(_engines, "engine"):
-        detector, recogniser = _models()
+        _, recogniser = _models()
+        from omegaconf import OmegaConf
         from rapidocr import RapidOCR
 
-        _engines.engine = RapidOCR(
+        engine = RapidOCR(
             params={
                 "Global.log_level": "critical",
                 "Global.use_cls": False,
                 "Global.use_vertical_padding": False,
-                "Det.model_path": str(detector),
                 "Det.limit_type": "max",
                 "Det.limit_side_len": LOOK_AT[1] + 2 * MARGIN,
                 "Rec.model_path": str(recogniser),
@@ -73,7 +86,10 @@ def _engine() -> Any:
                 "EngineConfig.onnxruntime.enable_cpu_mem_arena": True,
             }
         )
-        _engines.engine.return_word_box = True
+        engine.return_word_box = True
+        # RapidOCR takes a session in its settings, but not in `params`, which are to be plain values.
+        engine.cfg.Det = OmegaConf.create({**engine.cfg.Det, "session": _detector()}, flags={"allow_objects": True})
+        _engines.engine = engine
     return _engines.engine
 
 

@@ -1,15 +1,15 @@
-"""Tesseract, a process per picture: what ends such a process ends no run."""
+"""Tesseract in processes of our own that keep its models: what ends such a process ends no run."""
 
 from __future__ import annotations
 
-import os
-from collections import ChainMap
+import atexit
 from functools import lru_cache
 
-import pytesseract
 from PIL import Image
 
 from imagerag_assets.errors import ItemError, ModelError
+from imagerag_assets.images.processes import LostError, Process, ProcessPool, StartError
+from imagerag_assets.models.ocr.tesseract_process import Failure, Installed, Picture
 from imagerag_assets.models.ocr.text import Word
 
 ENLARGE_BELOW = 1600
@@ -21,69 +21,96 @@ _SECONDS = 120
 _SMALLEST = 3
 """Tesseract refuses pictures with a shorter side."""
 
-# Two workers with one thread each are faster than one with two: Tesseract's own threading mostly waits. The limit goes
-# to its processes alone: where it reaches torch, some of what is computed in 16 bits comes out wrong (oneDNN hands work
-# to threads that the limit never starts). pytesseract has no argument for it, and takes this name of its module.
-pytesseract.pytesseract.environ = ChainMap(os.environ, {"OMP_THREAD_LIMIT": "1"})
+_MODULE = "imagerag_assets.models.ocr.tesseract_process"
+
+
+class _Reader(Process):
+    """A process that reads pictures, one after the other."""
+
+    def __init__(self) -> None:
+        # Two processes with one thread each are faster than one with two: Tesseract's own threading mostly waits. The
+        # limit goes to these processes alone: where it reaches torch, some of what is computed in 16 bits comes out
+        # wrong (oneDNN hands work to threads that the limit never starts).
+        super().__init__(_MODULE, {"OMP_THREAD_LIMIT": "1"})
+
+    def ask(self, picture: Picture) -> str | Failure:
+        """Tesseract's table. Raises `LostError`."""
+        with self.within(_SECONDS):
+            self.jobs.send(picture)
+            answer: str | Failure = self.answers.recv()
+        return answer
+
+
+@lru_cache(maxsize=1)
+def readers() -> ProcessPool[_Reader]:
+    """The reading processes of this process, warm from one run to the next."""
+    pool = ProcessPool(_Reader)
+    atexit.register(pool.close)
+    return pool
 
 
 @lru_cache(maxsize=8)
 def version(languages: frozenset[str]) -> str:
-    """The installed version, after checking that every language is there.
+    """The installed library's version, after checking that every language is there.
 
     Raises `ModelError` that says what to install.
     """
     try:
-        found = str(pytesseract.get_tesseract_version())
-        installed = set(pytesseract.get_languages())
-    except (pytesseract.TesseractNotFoundError, SystemExit):
+        with readers().process() as process:
+            found: Installed | None = process.said
+    except StartError as error:
+        raise ModelError(f"ocr.engine: a process that reads with Tesseract is missing: {error}.") from None
+    if found is None:
         raise ModelError(
-            "ocr.engine: Tesseract is not installed, or not on the PATH. Install it: apt-get install tesseract-ocr "
-            "tesseract-ocr-eng tesseract-ocr-fra (Debian, Ubuntu), or brew install tesseract tesseract-lang (macOS)."
-        ) from None
-    if missing := sorted(languages - installed):
+            "ocr.engine: Tesseract is not installed, or its library is not found. Install it: apt-get install "
+            "tesseract-ocr tesseract-ocr-eng tesseract-ocr-fra (Debian, Ubuntu), or brew install tesseract "
+            "tesseract-lang (macOS); where it is installed, have the `tesseract` program on the PATH."
+        )
+    if missing := sorted(languages - found.languages):
         packages = " ".join(f"tesseract-ocr-{code.replace('_', '-')}" for code in missing)
         raise ModelError(
             f"ocr.languages: Tesseract has no language pack for {', '.join(missing)}; it has "
-            f"{', '.join(sorted(installed))}. Install it (apt-get install {packages}) or change the setting."
+            f"{', '.join(sorted(found.languages))}. Install it (apt-get install {packages}) or change the setting."
         )
-    return found
+    return found.version
 
 
 def read_words(picture: Image.Image, languages: tuple[str, ...], page_segmentation: int) -> list[Word]:
-    """The words of an RGB picture. Raises `ItemError` with reason `ocr_failed` or `ocr_timeout`."""
+    """The words of an RGB picture. Raises `ItemError` with reason `ocr_failed` or `ocr_timeout`.
+
+    Raises `ModelError` when no process can be started.
+    """
     if min(picture.size) < _SMALLEST:
         return []
     scale = 2 if max(picture.size) < ENLARGE_BELOW else 1
     if scale > 1:
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
+    job = Picture(picture.convert("RGB").tobytes(), *picture.size, languages, page_segmentation)
     try:
-        table = pytesseract.image_to_data(
-            picture,
-            lang="+".join(languages),
-            config=f"--psm {page_segmentation}",
-            output_type=pytesseract.Output.DICT,
-            timeout=_SECONDS,
-        )
-    except pytesseract.TesseractError as error:
-        raise ItemError("ocr_failed", f"Tesseract: {error}") from None
-    except RuntimeError:
-        # pytesseract's only sign of a time-out.
-        raise ItemError("ocr_timeout", f"Tesseract took longer than {_SECONDS} s.") from None
+        with readers().process() as process:
+            table = process.ask(job)
+    except LostError as lost:
+        raise ItemError("ocr_timeout" if lost.is_late else "ocr_failed", f"Tesseract: {lost}") from None
+    except StartError as error:
+        raise ModelError(f"ocr.engine: a process that reads with Tesseract is missing: {error}.") from None
+    if isinstance(table, Failure):
+        raise ItemError("ocr_failed", f"Tesseract: {table.message}.")
     return _collect(table, scale)
 
 
-def _collect(table: dict[str, list[int | str | float]], scale: int) -> list[Word]:
-    """`table` has one list per column of Tesseract's TSV, in reading order."""
+def _collect(table: str, scale: int) -> list[Word]:
+    """`table` is Tesseract's TSV without its head, in reading order."""
     words: list[Word] = []
-    lines: dict[tuple[int, int, int], int] = {}
-    for index, raw in enumerate(table["text"]):
-        text = str(raw).replace("\x00", "").strip()
-        confidence = float(table["conf"][index]) / 100
+    lines: dict[tuple[str, ...], int] = {}
+    for row in table.splitlines():
+        # level, page, block, paragraph, line, word, left, top, width, height, confidence, text
+        cells = row.split("\t")
+        text = cells[11].replace("\x00", "").strip()
+        # Whole percents are kept.
+        confidence = int(float(cells[10])) / 100
         if not text or confidence < MINIMUM_CONFIDENCE:
             continue
-        left, top, width, height = (int(table[name][index]) for name in ("left", "top", "width", "height"))
-        line = (int(table["block_num"][index]), int(table["par_num"][index]), int(table["line_num"][index]))
+        left, top, width, height = map(int, cells[6:10])
         box = (left // scale, top // scale, -(-(left + width) // scale), -(-(top + height) // scale))
-        words.append(Word(text, *box, round(confidence, 3), lines.setdefault(line, len(lines))))
+        words.append(Word(text, *box, confidence, lines.setdefault(tuple(cells[2:5]), len(lines))))
     return words
