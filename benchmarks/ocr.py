@@ -136,7 +136,7 @@ def _processor_seconds() -> float:
     used = os.times()
     running = [child.cpu_times() for child in psutil.Process().children()]
     ended = used.children_user + used.children_system
-    return used.user + used.system + ended + sum(times.user + times.system for times in running)
+    return float(used.user + used.system + ended + sum(times.user + times.system for times in running))
 
 
 def errors(truth: str, text: str) -> Errors:
