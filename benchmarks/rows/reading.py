@@ -59,10 +59,8 @@ def make(bench: Bench) -> Rows:
             },
             "`ocr.engine: tesseract` is the same library as the loop's, with its models kept and on one thread a core; "
             "it looks at a page of less than 1600 pixels at twice its size, four times the pixels of the loop and the "
-            "floor, and makes a third of their errors. RapidOCR is the default for what search finds in "
-            "screenshots (docs/ocr.md). Nine tenths of its time are its two networks' on one thread each, and three "
-            "quarters the recogniser's, line by line: without another runtime or 16 bits, which change what is read, "
-            "that is its floor.",
+            "floor, and makes fewer errors. RapidOCR is the default for what search finds in screenshots "
+            "(docs/ocr.md): nearly all of its time is its two networks', most of that the recogniser's, line by line.",
         )
     ]
 

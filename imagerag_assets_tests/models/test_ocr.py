@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from imagerag_assets.errors import ItemError, ModelError
+from imagerag_assets.images.processes import ProcessPool
 from imagerag_assets.models import ocr
 from imagerag_assets.models.ocr import rapid, tesseract, tesseract_process, windows
 from imagerag_assets.models.ocr.both import join
@@ -184,10 +185,13 @@ def test_a_machine_without_tesseract_is_told_what_to_install(monkeypatch: pytest
     monkeypatch.setenv("PATH", "/nowhere")
     nothing = tesseract_process.installed()
     assert nothing is None
-    with tesseract.readers().process() as process:
+    alone = ProcessPool(tesseract._Reader)
+    monkeypatch.setattr(tesseract, "readers", lambda: alone)
+    with alone.process() as process:
         monkeypatch.setattr(process, "said", nothing)
     with pytest.raises(ModelError, match="Tesseract is not installed, or its library is not found"):
         ocr.engine_identity(Ocr(engine="tesseract"), frozenset({"eng"}))
+    alone.close()
 
 
 @pytest.mark.parametrize("mode", [3, 11])

@@ -230,12 +230,14 @@ def test_a_missing_language_pack_is_told(imagerag: Run, write: Callable[..., str
     )  # fmt: skip
 
 
-def test_a_missing_tesseract_and_a_model_that_is_not_there_are_told(write: Callable[..., str], tmp_path: Path) -> None:
+def test_a_missing_language_pack_and_a_model_that_is_not_there_are_told(
+    write: Callable[..., str], tmp_path: Path
+) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     is_one_message(
-        child(write(ocr={"engine": "tesseract"}), "materialize", PATH=str(empty)),
-        "Tesseract is not installed, or not on the PATH", "apt-get install tesseract-ocr",
+        child(write(ocr={"engine": "tesseract"}), "materialize", TESSDATA_PREFIX=str(empty)),
+        "Tesseract has no language pack for eng, fra", "apt-get install tesseract-ocr-eng",
     )  # fmt: skip
     settings = write(models={"image_text": "nobody/no-such-model"})
     is_one_message(
