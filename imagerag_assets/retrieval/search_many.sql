@@ -35,11 +35,14 @@ first_found as materialized (
     group by p.image_id
 ),
 -- The whole scores of those that look best so far: the least of as many as are wanted is reached by the last hit, too.
+-- Where many were found, a better bound saves more than it costs.
 reached as materialized (
     select coalesce(min(score), 0) as score, count(*) = {text_candidates} as whole
     from (
         select p.score + coalesce(o.score, 0) as score
-        from (select image_id, score from first_found order by score desc limit 4 * {text_candidates}) p
+        from (
+            select image_id, score from first_found order by score desc
+            limit {text_candidates} * case when exists (select from first_found offset 2000) then 4 else 1 end) p
         cross join lateral (
             select sum(q.idf * o.frequency * (%(k1)s + 1)
                        / (o.frequency + %(k1)s * (1 - %(b)s + %(b)s * o.terms / c.mean_terms)))::float8 as score
