@@ -570,6 +570,12 @@ _NO_TEXT = {
     "text_mean": "select null::float8 as text",
 }
 _INSIDE = sql.SQL("i.collection = any(%(collections)s::text[])")
+# Okapi BM25 (Robertson & Zaragoza 2009): what the query terms q that an image has, its postings `hit`, add to its score
+# in the corpus c.
+_OKAPI = sql.SQL(
+    "sum(q.idf * hit.frequency * (%(k1)s + 1) "
+    "/ (hit.frequency + %(k1)s * (1 - %(b)s + %(b)s * hit.terms / c.mean_terms)))::float8"
+)
 
 
 @lru_cache(maxsize=8)
@@ -592,6 +598,7 @@ def _statement(generation: int, shape: _Shape, where: str) -> bytes:
     values: dict[str, sql.Composable] = {
         **{name: generations.table(generation, name) for name in names},
         "where": sql.SQL(where),
+        "okapi": _OKAPI,
         "inside": _INSIDE if shape.inside else sql.SQL("true"),
         "candidates": sql.Literal(shape.candidates),
         "text_candidates": sql.Literal(shape.text_candidates),

@@ -7,17 +7,14 @@ materialized
 select count(*)::float8 as documents, (select mean_terms from whole) as mean_terms from filtered
 
 -- text_leg
--- Okapi BM25 (Robertson & Zaragoza 2009).
 text_scores as materialized (
-    select p.image_id,
-           sum(q.idf * p.frequency * (%(k1)s + 1)
-               / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * p.terms / c.mean_terms)))::float8 as score
+    select hit.image_id, {okapi} as score
     from query_terms q
-    join {postings} p using (term)
+    join {postings} hit using (term)
     cross join corpus c
-    -- Said of p, too: the index on (term, image_id) then walks both lists side by side.
-    where p.term = any(%(terms)s::text[]) and p.image_id = any(array(select image_id from filtered))
-    group by p.image_id
+    -- Said of hit, too: the index on (term, image_id) then walks both lists side by side.
+    where hit.term = any(%(terms)s::text[]) and hit.image_id = any(array(select image_id from filtered))
+    group by hit.image_id
 ),
 text_hits as (select image_id from text_scores order by score desc, image_id limit {candidates})
 

@@ -24,15 +24,13 @@ guessed as materialized (
     from ordered
 ),
 first_found as materialized (
-    select p.image_id,
-           sum(q.idf * p.frequency * (%(k1)s + 1)
-               / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * p.terms / c.mean_terms)))::float8 as score
+    select hit.image_id, {okapi} as score
     from guessed q
-    join {postings} p using (term)
+    join {postings} hit using (term)
     cross join whole c
     {only_filtered}
     where q.essential
-    group by p.image_id
+    group by hit.image_id
 ),
 -- The whole scores of those that look best so far: the least of as many as are wanted is reached by the last hit, too.
 -- Where many were found, a better bound saves more than it costs.
@@ -44,10 +42,9 @@ reached as materialized (
             select image_id, score from first_found order by score desc
             limit {text_candidates} * case when exists (select from first_found offset 2000) then 4 else 1 end) p
         cross join lateral (
-            select sum(q.idf * o.frequency * (%(k1)s + 1)
-                       / (o.frequency + %(k1)s * (1 - %(b)s + %(b)s * o.terms / c.mean_terms)))::float8 as score
+            select {okapi} as score
             from guessed q
-            join {postings} o on o.term = q.term and o.image_id = p.image_id
+            join {postings} hit on hit.term = q.term and hit.image_id = p.image_id
             cross join whole c
             where not q.essential) o
         order by 1 desc limit {text_candidates}) x
@@ -61,15 +58,13 @@ holds as materialized (select coalesce(bool_and(guessed = essential), true) as h
 part as materialized (
     select image_id, score from first_found where (select holds from holds)
     union all
-    select p.image_id,
-           sum(q.idf * p.frequency * (%(k1)s + 1)
-               / (p.frequency + %(k1)s * (1 - %(b)s + %(b)s * p.terms / c.mean_terms)))::float8
+    select hit.image_id, {okapi}
     from split q
-    join {postings} p using (term)
+    join {postings} hit using (term)
     cross join whole c
     {only_filtered}
     where q.essential and not (select holds from holds)
-    group by p.image_id
+    group by hit.image_id
 ),
 bound as materialized (
     select coalesce((%(k1)s + 1) * sum(s.idf) filter (where not s.essential), 0) as rest,
@@ -81,10 +76,9 @@ text_scores as materialized (
     from part p
     cross join bound
     cross join lateral (
-        select sum(q.idf * o.frequency * (%(k1)s + 1)
-                   / (o.frequency + %(k1)s * (1 - %(b)s + %(b)s * o.terms / c.mean_terms)))::float8 as score
+        select {okapi} as score
         from split q
-        join {postings} o on o.term = q.term and o.image_id = p.image_id
+        join {postings} hit on hit.term = q.term and hit.image_id = p.image_id
         cross join whole c
         where not q.essential) o
     where p.score + bound.rest >= bound.last
@@ -156,10 +150,9 @@ description_hits as (
 left join text_scores whole_score on whole_score.image_id = p.image_id
 left join part on part.image_id = p.image_id
 cross join lateral (
-    select sum(q.idf * o.frequency * (%(k1)s + 1)
-               / (o.frequency + %(k1)s * (1 - %(b)s + %(b)s * o.terms / c.mean_terms)))::float8 as score
+    select {okapi} as score
     from split q
-    join {postings} o on o.term = q.term and o.image_id = p.image_id
+    join {postings} hit on hit.term = q.term and hit.image_id = p.image_id
     cross join whole c
     where not q.essential and whole_score.score is null) other_terms
 cross join lateral (

@@ -169,7 +169,8 @@ def test_vectors_of_up_to_four_thousand_numbers_are_indexed(shop: Project) -> No
         connection.execute(
             sql.SQL("insert into {} values (1, 0, 0, 0, 1, 1, %s)").format(long.table("tiles")), (np.ones(4000),)
         )
-        generations.build_indexes(connection, long, 64)
+        generations.build_indexes(connection, long, 96)
+        assert one_row(connection.execute("show maintenance_work_mem")) == ("96MB",), "what the settings give a build"
         connection.rollback()
 
 
