@@ -279,6 +279,12 @@ def marks(folder: Path) -> list[tuple[str, ...]]:
     return [tuple(line.split("\t")) for line in (folder / "qrels.tsv").read_text().splitlines()[1:]]
 
 
+def press_mark(page: Page, key: str) -> None:
+    """Press once the mark before it is over: its outcome shows a moment before that, and until then none is taken."""
+    expect(page.locator("#judged .wrap")).to_contain_class("hide")
+    page.keyboard.press(key)
+
+
 def test_pooled_images_are_judged_one_by_one_by_buttons_and_by_keys(page: Page, pooled: Path) -> None:
     waiting = [(query_id, one.corpus_id) for query_id, images in read_pool(pooled).items() for one in images]
     left = page.locator("#left")
@@ -292,28 +298,28 @@ def test_pooled_images_are_judged_one_by_one_by_buttons_and_by_keys(page: Page, 
 
     page.get_by_role("button", name="exactly what was asked for (3)").click()
     expect(left).to_contain_text(f"{len(waiting) - 1} of")
-    page.keyboard.press("0")
+    press_mark(page, "0")
     expect(left).to_contain_text(f"{len(waiting) - 2} of")
-    page.keyboard.press("u")
+    press_mark(page, "u")
     expect(page.locator("#judged")).to_contain_text(f"Taken back: {waiting[1][1]}.")
     expect(page.locator("#judge-facts")).to_contain_text(f"shop/{waiting[1][1]}")
     assert marks(pooled) == [(*waiting[0], "3")]
-    page.keyboard.press("s")
+    press_mark(page, "s")
     expect(left).to_contain_text("1 of them skipped")
     page.get_by_label("Benchmark").click()
     page.get_by_role("option", name="shop").click()
     expect(left).not_to_contain_text("skipped")
-    page.keyboard.press("s")
+    press_mark(page, "s")
     expect(left).to_contain_text("1 of them skipped")
     for number, (query_id, _) in enumerate(waiting[2:], start=2):
         expect(left).to_contain_text(f"{len(waiting) - number + 1} of")
         expect(page.locator("#example")).to_be_visible(visible=query_id == "q2")
-        page.keyboard.press("2")
+        press_mark(page, "2")
     expect(page.locator("#judged")).to_contain_text("1 images were skipped")
     assert marks(pooled) == [(*waiting[0], "3"), *((*one, "2") for one in waiting[2:])]
-    page.keyboard.press("s")
+    press_mark(page, "s")
     expect(page.locator("#judge-facts")).to_contain_text(f"shop/{waiting[1][1]}")
-    page.keyboard.press("1")
+    press_mark(page, "1")
     expect(page.locator("#judged")).to_contain_text("Every pooled image is judged.")
 
 
@@ -323,7 +329,7 @@ def test_a_phone_is_wide_enough_to_judge_on(browser: Browser, address: str, pool
         expect(page.locator("#judging img")).to_be_visible()
         assert_fits(page, 390)
         shutil.rmtree(pooled)
-        page.keyboard.press("1")
+        press_mark(page, "1")
         expect(page.get_by_role("alert")).to_contain_text("does not exist")
         page.get_by_role("tab", name="Search").click()
         page.get_by_role("tab", name="Judge").click()
