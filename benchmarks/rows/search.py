@@ -174,7 +174,7 @@ def _hybrid(index: Index) -> Comparison:
         (Target("ours", "floor", at_most=1.1), Target("ours", "plain", at_most=0.5)),
         agreement,
         why="Beyond its legs it scores every candidate and a sample of the rest by all legs, and fuses them; and it "
-        "takes 50 hits of the words, which alone take 20.",
+        "takes 30 hits of the words, which alone take 20.",
     )
 
 

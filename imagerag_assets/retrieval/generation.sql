@@ -4,22 +4,23 @@
 create schema {schema};
 
 create table {schema}.images (
+    -- What filters and scores read comes first, the long texts last: Postgres unpacks a row up to what is asked of it.
     image_id     bigint generated always as identity primary key,
+    width        integer not null,
+    height       integer not null,
+    terms        integer not null,          -- document length for BM25
+    sample       integer not null,          -- pseudo-random order, for a leg's background scores
+    trust        real not null,             -- what the description counts in a search: less than 1 when flagged
     collection   text not null,
+    metadata     jsonb not null,
     content      text not null,
     group_id     text not null,             -- the canonical content of the image's duplicates
     uris         text[] not null,           -- every file of the collection that has these bytes
-    width        integer not null,
-    height       integer not null,
-    description  text not null,
     category     text not null,
     tags         text[] not null,
-    ocr          text not null,
-    metadata     jsonb not null,
-    terms        integer not null,          -- document length for BM25
-    sample       integer not null,          -- pseudo-random order, for a leg's background scores
     confidence   real,                      -- of the description, 0 to 1; null when nothing is known of it
-    trust        real not null,             -- what the description counts in a search: less than 1 when flagged
+    description  text not null,
+    ocr          text not null,
     digest       text not null,             -- of everything the row was made from
     unique (collection, content)
 );

@@ -23,7 +23,7 @@ from imagerag_assets.retrieval.tokens import TOKENS_VERSION
 if TYPE_CHECKING:
     from imagerag_assets.project import Project
 
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 """Of the tables in generation.sql and their indexes: raise it when they change, and a new generation is built."""
 
 

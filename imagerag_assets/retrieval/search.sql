@@ -4,8 +4,7 @@
 with filtered as {materialized} (
     select i.image_id, i.terms, i.sample from {images} i
     where {inside}
-      and i.content <> %(without)s
-      and i.group_id <> %(without_group)s
+      and {excluded}
       and {where}
 ),
 whole as (

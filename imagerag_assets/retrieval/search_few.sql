@@ -1,10 +1,7 @@
 -- The forms of search.sql's parts where few images pass the filters: every one of them is compared.
 
--- materialized
-materialized
-
 -- corpus
-select count(*)::float8 as documents, (select mean_terms from whole) as mean_terms from filtered
+select {documents}::float8 as documents, w.mean_terms from whole w
 
 -- text_leg
 text_scores as materialized (

@@ -1,8 +1,5 @@
 -- The forms of search.sql's parts where many images pass the filters: vectors by HNSW, words by their rarest first.
 
--- materialized
-not materialized
-
 -- corpus
 select w.documents * %(share)s as documents, w.mean_terms from whole w
 
@@ -55,16 +52,19 @@ split as materialized (
     from guessed g cross join reached r
 ),
 holds as materialized (select coalesce(bool_and(guessed = essential), true) as holds from split),
-part as materialized (
-    select image_id, score from first_found where (select holds from holds)
-    union all
-    select hit.image_id, {okapi}
+second_found as materialized (
+    select hit.image_id, {okapi} as score
     from split q
     join {postings} hit using (term)
     cross join whole c
     {only_filtered}
     where q.essential and not (select holds from holds)
     group by hit.image_id
+),
+part as not materialized (
+    select image_id, score from first_found where (select holds from holds)
+    union all
+    select image_id, score from second_found
 ),
 bound as materialized (
     select coalesce((%(k1)s + 1) * sum(s.idf) filter (where not s.essential), 0) as rest,
@@ -95,7 +95,7 @@ clip_hits as (
     select n.image_id from (
         select e.image_id, e.embedding <=> %(clip_vector)s::vector as distance from {tiles} e
         where %(clip_vector)s::vector is not null
-        order by e.embedding::vector::halfvec({image_dimension}) <=> %(clip_vector)s::halfvec({image_dimension}) limit {depth}) n
+        order by e.embedding::vector::halfvec({image_dimension}) <=> %(clip_vector)s::halfvec({image_dimension}) limit {nearest}) n
     group by n.image_id order by min(n.distance), n.image_id limit {candidates}
 )
 
@@ -113,7 +113,7 @@ near_tiles as materialized (
     select n.image_id from (
         select e.image_id, e.embedding <=> %(clip_vector)s::vector as distance from {tiles} e
         where %(clip_vector)s::vector is not null
-        order by e.embedding::vector::halfvec({image_dimension}) <=> %(clip_vector)s::halfvec({image_dimension}) limit {depth}) n
+        order by e.embedding::vector::halfvec({image_dimension}) <=> %(clip_vector)s::halfvec({image_dimension}) limit {nearest}) n
     join filtered using (image_id)
     group by n.image_id order by min(n.distance), n.image_id limit {candidates}
 ),
@@ -124,7 +124,7 @@ clip_hits as (
         select e.image_id, e.embedding <=> %(clip_vector)s::vector as distance from {tiles} e
         where %(clip_vector)s::vector is not null and (select count(*) from near_tiles) < {enough}
           and e.image_id = any(array(select image_id from filtered))
-        order by distance, e.image_id limit {depth}) n
+        order by distance, e.image_id limit {nearest}) n
     group by n.image_id order by min(n.distance), n.image_id limit {candidates})
 )
 
@@ -133,7 +133,7 @@ near_descriptions as materialized (
     select n.image_id from (
         select e.image_id, e.embedding <=> %(text_vector)s::vector as distance from {descriptions} e
         where %(text_vector)s::vector is not null
-        order by e.embedding::vector::halfvec({text_dimension}) <=> %(text_vector)s::halfvec({text_dimension}) limit {depth}) n
+        order by e.embedding::vector::halfvec({text_dimension}) <=> %(text_vector)s::halfvec({text_dimension}) limit {nearest}) n
     join filtered using (image_id)
     order by n.distance, n.image_id limit {candidates}
 ),
@@ -148,15 +148,13 @@ description_hits as (
 
 -- pool_text
 left join text_scores whole_score on whole_score.image_id = p.image_id
-left join part on part.image_id = p.image_id
 cross join lateral (
     select {okapi} as score
-    from split q
+    from query_terms q
     join {postings} hit on hit.term = q.term and hit.image_id = p.image_id
     cross join whole c
-    where not q.essential and whole_score.score is null) other_terms
-cross join lateral (
-    select coalesce(whole_score.score, part.score + coalesce(other_terms.score, 0), other_terms.score) as score) t
+    where whole_score.score is null and p.candidate) looked_up
+cross join lateral (select coalesce(whole_score.score, looked_up.score) as score) t
 
 -- best_text
 max(text)
@@ -173,8 +171,12 @@ cross join lateral (
         union all
         select p.image_id, p.score from part p cross join bound where p.score + bound.rest < bound.last) x) k
 cross join lateral (
-    select avg(exp(greatest(%(text_scale)s * (coalesce(s.text, 0) - b.text), -700))) as mean
-    from scored s
-    where s.image_id in (select image_id from sampled)
-      and s.image_id not in (select image_id from part)) r
+    select avg(exp(greatest(%(text_scale)s * (coalesce(one.score, 0) - b.text), -700))) as mean
+    from sampled s
+    cross join lateral (
+        select {okapi} as score, bool_or(q.essential) as found
+        from split q
+        join {postings} hit on hit.term = q.term and hit.image_id = s.image_id
+        cross join whole c) one
+    where one.found is not true) r
 where b.text is not null

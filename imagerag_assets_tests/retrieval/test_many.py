@@ -101,9 +101,20 @@ def test_a_filter_however_selective_leaves_the_best_that_pass(shop: Project, met
             assert same(found, search(shop, text, **asked, exact=True))
 
 
-def test_duplicates_that_fill_the_nearest_do_not_crowd_out_the_rest(shop: Project) -> None:
+@pytest.mark.parametrize("exact", [False, True])
+def test_duplicates_that_fill_the_nearest_do_not_crowd_out_the_rest(shop: Project, *, exact: bool) -> None:
     # All 40 twins have these words, and nothing else has both of them as often.
-    found = search(shop, "word39 word2", method="text", limit=5)
+    found = search(shop, "word39 word2", method="text", limit=5, exact=exact)
     assert len(found) == 5
     assert found[0].uri == "twin00.png"
     assert len(found[0].duplicates) == 39
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(None, 100), (1.0, 200), (0.5, 200), (0.1, 300), (0.04, 800), (0.02, 200), (0.0, 200)],
+)
+def test_the_fewer_pass_the_more_of_the_nearest_are_looked_at_up_to_the_widest_scan(
+    share: float | None, expected: int
+) -> None:
+    assert MODULE._nearest(100, 10, share) == expected
