@@ -6,6 +6,7 @@ python -m benchmarks [--quick] [--only ROW …] [--rounds N]. A quick run does l
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from importlib import import_module
 
 from rich.console import Console
@@ -43,7 +44,8 @@ def run_row(name: str, quick: bool, rounds: int) -> RowResult:
         try:
             for one in import_module(f"benchmarks.rows.{name}").make(bench):
                 if isinstance(one, Comparison):
-                    row.comparisons.append(run_comparison(one, rounds))
+                    # A quick run times nothing that anybody reads: it needs no warm-up.
+                    row.comparisons.append(run_comparison(replace(one, warm_up=one.warm_up and not quick), rounds))
                 else:
                     row.scalings.append(run_scaling(one, rounds))
         except Missing as missing:

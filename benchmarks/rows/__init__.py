@@ -11,6 +11,7 @@ ROWS = (
     "million",
     "duplicates",
     "no_op",
+    "no_op_million",
     "adding",
     "memory",
     "start",

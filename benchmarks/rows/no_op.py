@@ -22,7 +22,7 @@ _IMAGERAG = str(Path(sys.executable).parent / "imagerag")
 
 def make(bench: Bench) -> Rows:
     sizes = bench.size((1_000, 10_000, 100_000), (100, 300))
-    projects = {size: _made(bench, size) for size in sizes}
+    projects = {size: made_project(bench, size) for size in sizes}
     settings = {size: _settings(bench, size, project) for size, project in projects.items()}
     home = bench.folder / "idle"
     home.mkdir()
@@ -49,7 +49,7 @@ def make(bench: Bench) -> Rows:
                 "floor of the import": Way(
                     _process(sys.executable, "-c", "import imagerag_assets.definitions"), "our code location's import"
                 ),
-                "ours": Way(lambda: _unchanged(projects[most]), "the stages, in a process that is running"),
+                "ours": Way(lambda: unchanged(projects[most]), "the stages, in a process that is running"),
                 "whole graph": Way(
                     _process(_IMAGERAG, "materialize", "--settings", str(settings[most])),
                     "imagerag materialize, a new process with Dagster and dbt",
@@ -69,14 +69,14 @@ def make(bench: Bench) -> Rows:
         Scaling(
             "a run with nothing to do",
             "the stages, in a process that is running",
-            {"ours": lambda size: lambda: _unchanged(projects[size])},
+            {"ours": lambda size: lambda: unchanged(projects[size])},
             {"ours": sizes},
             {"ours": 1.1},
         ),
     ]  # fmt: skip
 
 
-def _made(bench: Bench, count: int) -> Project:
+def made_project(bench: Bench, count: int) -> Project:
     folder = bench.folder / f"files-{count}"
     folder.mkdir()
     for number in range(count):
@@ -84,7 +84,7 @@ def _made(bench: Bench, count: int) -> Project:
     # A coarse index: what is measured here never looks at it.
     project = bench.project(f"no_op_{count}", {"made": folder}, index={"m": 4, "ef_construction": 8})
     fill(project, "made")
-    _unchanged(project, allowed=count)
+    unchanged(project, allowed=count)
     return project
 
 
@@ -103,7 +103,7 @@ def _peak_mb(settings: Path) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True, env=_ENVIRONMENT).stdout)
 
 
-def _unchanged(project: Project, allowed: int = 0) -> None:
+def unchanged(project: Project, allowed: int = 0) -> None:
     reports = run_graph(project)
     worked = {name: report.worked + report.removed for name, report in reports.items()}
     if sum(worked.values()) > allowed:

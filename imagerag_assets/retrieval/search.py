@@ -364,12 +364,20 @@ def search_rows(
         offset=offset, exact=exact,
     )  # fmt: skip
     rows = _ask(connection, generation, shape, condition, parameters)
-    if len(rows) < limit and not (shape.few and shape.fused):
+    if len(rows) < limit and _may_be_more(shape, rows, offset):
         # Many of the nearest are duplicates of each other.
         candidates = max(_WIDEST_SCAN, project.settings.index.candidates)
         shape = replace(shape, nearest=_WIDEST_SCAN, candidates=candidates)
         rows = _ask(connection, generation, shape, condition, parameters)
     return rows
+
+
+def _may_be_more(shape: _Shape, rows: Sequence[dict[str, Any]], offset: int) -> bool:
+    """Whether a search that gave too few results may find others if it ranks more images."""
+    if not shape.few:
+        return True
+    # Every image was compared, so only the limit of a leg's candidates can have cut any off; fused, it is all pages'.
+    return not shape.fused and (rows[0]["ranked"] >= shape.candidates if rows else offset > 0)
 
 
 def search_plan(

@@ -109,7 +109,7 @@ ranked as (
                as description_rank,
            case when text is not null then rank() over (order by text desc nulls last) end as text_rank
     from (
-        select distinct on (group_id) * from (select *, {score} as folding from weighed) x
+        select distinct on (group_id) * from (select *, {score} as folding, count(*) over () as ranked from weighed) x
         order by group_id, folding desc nulls last, collection, uri) f
 ),
 final as (
@@ -123,7 +123,7 @@ select f.score, i.collection, i.content, i.uris[:%(most_files)s] as uris, i.grou
        box.x0, box.y0, box.x1, box.y1,
        f.clip, f.clip_rank, f.description as description_score, f.description_rank, f.text as text_score, f.text_rank,
        f.text_share, f.clip_ratio, f.description_ratio, f.text_ratio,
-       {relevance} as relevance,
+       f.ranked, {relevance} as relevance,
        array(select o.uris[1] from {images} o where o.group_id = i.group_id and o.image_id <> i.image_id
              order by o.collection, o.uris[1] limit %(most_files)s) as duplicates
 from final f

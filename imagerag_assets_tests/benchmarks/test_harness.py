@@ -21,6 +21,7 @@ _LEFT_OUT = {
     "reading": "the engines read pages for 20 seconds; imagerag_assets_tests/models has their tests",
     "start": "nothing but whole processes that import Dagster and dbt, again and again",
     "no_op": "a whole graph in a process of its own",
+    "no_op_million": "what the row no_op does, once more",
     "million": "what the row search does, once more",
     "adding": "the whole graph over real pictures, which test_sample has",
     "embedding": "the same photos through the same model in five ways",

@@ -110,6 +110,24 @@ def test_duplicates_that_fill_the_nearest_do_not_crowd_out_the_rest(shop: Projec
     assert len(found[0].duplicates) == 39
 
 
+def test_where_all_that_match_were_ranked_they_are_not_asked_for_again(
+    shop: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    plain = MODULE._ask
+
+    def ask(*values: Any) -> Any:
+        asked.append(1)
+        return plain(*values)
+
+    monkeypatch.setattr(MODULE, "_ask", ask)
+    # Four images have the word; of the other two, forty copies of one fill the first places.
+    for text, found, times in (("seldom", 4, 1), ("nothinghasit", 0, 1), ("word39 word2", 5, 2)):
+        asked.clear()
+        assert len(search(shop, text, method="text", limit=5, exact=True)) == found
+        assert len(asked) == times, text
+
+
 @pytest.mark.parametrize(
     ("share", "expected"),
     [(None, 100), (1.0, 200), (0.5, 200), (0.1, 300), (0.04, 800), (0.02, 200), (0.0, 200)],

@@ -136,10 +136,10 @@ def test_filters_that_give_all_there_is_pass(found: Result) -> None:
 def test_filtered_searches_that_duplicates_crowd_out_are_counted(
     make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Ten candidates at most, and most of them are one image: fewer groups come out than there are.
+    # Copies of one image fill all that is ranked: fewer groups come out than there are.
     monkeypatch.setattr(sys.modules["imagerag_assets.retrieval.search"], "_WIDEST_SCAN", 10)
     project = shop_project(make_project, tmp_path, index={"candidates": 10})
-    copies = [Picture(f"{number:02d}.png", canonical="00.png" if number < 12 else "") for number in range(FEW)]
+    copies = [Picture(f"{number:02d}.png", canonical="00.png" if number < 40 else "") for number in range(47)]
     build(project, copies)
     result = look(project).result
     found = health_page.filter_finding(result, Health())
