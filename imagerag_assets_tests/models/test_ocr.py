@@ -198,8 +198,12 @@ def test_a_machine_without_tesseract_is_told_what_to_install(monkeypatch: pytest
 def test_tesseracts_library_reads_what_its_program_reads(mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tesseract, "ENLARGE_BELOW", 0)
     # An empty page between two others: nothing of one picture is left for the next.
-    large = drawn(("Accès refusé", "Paper jam"), (400, 120), 30)
-    for picture in (receipt()[0], Image.new("RGB", (90, 60), "white"), large):
+    # Words side by side and a lone one: each mode reads them differently.
+    scattered = Image.new("RGB", (900, 400), "white")
+    scattered.paste(drawn(("Accès refusé", "Paper jam"), (400, 120), 30), (0, 0))
+    scattered.paste(drawn(("Total 41.20", "Toner low"), (400, 120), 30), (480, 20))
+    scattered.paste(drawn(("K7",), (120, 60), 20), (300, 300))
+    for picture in (receipt()[0], Image.new("RGB", (90, 60), "white"), scattered):
         table = pytesseract.image_to_data(
             picture, lang="eng+fra", config=f"--psm {mode}", output_type=pytesseract.Output.DICT
         )
