@@ -157,6 +157,10 @@ def _plot(scaling: ScalingResult, file: Path) -> None:
     axis.set_title(scaling.name, fontsize=10)
     axis.grid(which="major", alpha=0.3)
     axis.legend(fontsize=8)
+    # Some scalings span less than two powers of ten, between which matplotlib's own numbers run into each other.
+    sizes = sorted({size for points in scaling.points.values() for size in points})
+    axis.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=8)
+    axis.set_xticks([], minor=True)
     figure.tight_layout()
     file.parent.mkdir(parents=True, exist_ok=True)
     # Without the drawing program's version: the same points give the same file.
