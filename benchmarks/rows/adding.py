@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median_low
 
 from benchmarks.bench import Bench, Rows
 from benchmarks.comparison import Comparison, Target, Way
@@ -49,8 +50,8 @@ def make(bench: Bench) -> Rows:
             _write(project.settings.root / project.settings.collections[0].source, next(numbers))
 
     def facts() -> dict[str, float]:
-        # The first round of each does not count.
-        full, none, added = (sorted(seconds[name][1:])[len(seconds[name]) // 2 - 1] for name in seconds)
+        # The round to warm up does not count; a quick run has none.
+        full, none, added = (median_low(taken[0 if bench.quick else 1 :]) for taken in seconds.values())
         told = {f"{what}, for {more} more": done for what, done in work["more"].items()}
         most = max(work["more"][what] / work["full"][what] for what in work["full"])
         return {
