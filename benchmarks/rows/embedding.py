@@ -22,20 +22,24 @@ from imagerag_assets.stages.common import RunOptions
 
 _INSERT = "insert into clip_embeddings (content, tile_no, model, fingerprint, embedding) values (%s, 0, %s, '', %s)"
 
+# Small enough for one tile, as the guide makes one vector per image.
+_SIZE = (1600, 1200)
 _BATCH = 32
 """The default, for the floor as for the stage."""
 
 
 def make(bench: Bench) -> Rows:
-    return [compare_embedding(bench, "cpu", ("torch", "torch_bf16")), _growth(bench)]
+    model = made_model(bench)
+    return [compare_embedding(bench, model, "cpu", ("torch", "torch_bf16")), _growth(bench, model)]
 
 
-def compare_embedding(bench: Bench, device: str, backends: Sequence[Backend]) -> Comparison:
+def made_model(bench: Bench) -> Path:
+    return clip_model(bench.folder / "clip", small=bench.quick)
+
+
+def compare_embedding(bench: Bench, model: Path, device: str, backends: Sequence[Backend]) -> Comparison:
     """The guide's loop in float32, and for every backend the bare forward pass and the stage. The first is float32."""
-    # Small enough for one tile, as the guide makes one vector per image.
-    size = (1600, 1200)
-    files = write_photographs(bench.folder / "photos", bench.size(128, 4), size)
-    model = clip_model(bench.folder / "clip", small=bench.quick)
+    files = write_photographs(bench.folder / "photos", bench.size(128, 4), _SIZE)
     projects = {backend: _prepared(bench, files, model, device, backend) for backend in backends}
     encoders = {backend: project.dual_encoder() for backend, project in projects.items()}
     first = backends[0]
@@ -57,7 +61,7 @@ def compare_embedding(bench: Bench, device: str, backends: Sequence[Backend]) ->
     name = "a scaled-down CLIP" if bench.quick else "CLIP ViT-B/32"
     return Comparison(
         f"embedding on {device}, from files to committed rows",
-        f"{len(files)} JPEG of {size[0]} × {size[1]}, {name} of random weights",
+        f"{len(files)} JPEG of {_SIZE[0]} × {_SIZE[1]}, {name} of random weights",
         ways,
         (*targets, Target("least centred cosine with float32", at_least=0.99)),
         facts=lambda: {"least centred cosine with float32": _likeness(list(projects.values()))},
@@ -67,14 +71,13 @@ def compare_embedding(bench: Bench, device: str, backends: Sequence[Backend]) ->
     )
 
 
-def _growth(bench: Bench) -> Scaling:
+def _growth(bench: Bench, model: Path) -> Scaling:
     sizes = bench.size((32, 128, 512), (2, 4))
-    model = clip_model(bench.folder / "clip-growth", small=bench.quick)
 
     def at(size: int) -> Callable[[], None]:
-        files = write_photographs(bench.folder / f"photos-{size}", size, (1600, 1200))
+        files = write_photographs(bench.folder / f"photos-{size}", size, _SIZE)
         project = _prepared(bench, files, model, "cpu", "torch")
-        # The first batch of a process loads the model.
+        # Loads the model, which is not what grows.
         project.dual_encoder().encode_texts([""])
         return _stage(project)
 

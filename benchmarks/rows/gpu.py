@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.bench import Bench, Missing, Rows
-from benchmarks.rows.embedding import compare_embedding
+from benchmarks.rows.embedding import compare_embedding, made_model
 
 
 def make(bench: Bench) -> Rows:
@@ -11,4 +11,4 @@ def make(bench: Bench) -> Rows:
 
     if not torch.cuda.is_available():
         raise Missing("there is no CUDA card here, so what models.device cuda does was not measured.")
-    return [compare_embedding(bench, "cuda", ("torch", "torch_bf16", "torch_fp16"))]
+    return [compare_embedding(bench, made_model(bench), "cuda", ("torch", "torch_bf16", "torch_fp16"))]

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.bench import Bench, Rows
-from benchmarks.comparison import Comparison, Scaling, Target, Way
-from benchmarks.rows.search import Index, build, latencies, recall
+from benchmarks.comparison import Comparison, Target, Way
+from benchmarks.rows.search import GROWING, Index, build, growth, latencies, recall
 from imagerag_assets.database.connection import one_row
 from imagerag_assets.methods import Method
 
-_METHODS: tuple[Method, ...] = ("clip", "text", "hybrid")
-
 
 def make(bench: Bench) -> Rows:
-    most = build(bench, bench.size(1_000_000, 6_000), "million", bench.size(100, 10))
+    sizes = bench.size((10_000, 100_000, 1_000_000), (500, 1_500, 6_000))
+    most = build(bench, sizes[-1], "million", bench.size(100, 10))
 
     def way(method: Method) -> Callable[[], list[float]]:
         return lambda: latencies(most.count, lambda number: most.ask(number, method))
@@ -23,36 +22,14 @@ def make(bench: Bench) -> Rows:
         Comparison(
             "search of a million",
             f"{most.count} queries, one by one, of {most.made.rows:,} images",
-            {method: Way(way(method), f"method {method}") for method in _METHODS},
+            {method: Way(way(method), f"method {method}") for method in GROWING},
             (Target("recall_at_10", at_least=0.98),),
             lambda: _facts(most),
             why="At 100,000 the same ef_search of 100 finds more: a graph of ten times as many needs a wider scan. The "
             "check hnsw_finds_the_nearest tells it of one's own vectors, and index.ef_search is the remedy.",
         ),
-        _growth(bench, most),
+        growth(bench, "search up to a million", sizes, {most.made.rows: most}, most.count),
     ]
-
-
-def _growth(bench: Bench, most: Index) -> Scaling:
-    sizes = bench.size((10_000, 100_000), (500, 1_500))
-    indexes = {size: build(bench, size, f"million_{size}", most.count) for size in sizes} | {most.made.rows: most}
-
-    def prepare(method: Method) -> Callable[[int], Callable[[], object]]:
-        def at(size: int) -> Callable[[], object]:
-            def run() -> None:
-                for number in range(most.count):
-                    indexes[size].ask(number, method)
-
-            # The first time reads what the others find in memory.
-            run()
-            return run
-
-        return at
-
-    return Scaling(
-        "search up to a million", f"{most.count} queries", {one: prepare(one) for one in _METHODS},
-        {one: tuple(indexes) for one in _METHODS}, {"clip": 0.5, "text": 0.8, "hybrid": 0.8},
-    )  # fmt: skip
 
 
 def _facts(index: Index) -> dict[str, float]:

@@ -377,7 +377,7 @@ def _may_be_more(shape: _Shape, rows: Sequence[dict[str, Any]], offset: int) -> 
     if not shape.few:
         return True
     # Every image was compared, so only the limit of a leg's candidates can have cut any off; fused, it is all pages'.
-    return not shape.fused and (rows[0]["ranked"] >= shape.candidates if rows else offset > 0)
+    return not _fuses(shape.method) and (rows[0]["ranked"] >= shape.candidates if rows else offset > 0)
 
 
 def search_plan(
@@ -432,7 +432,7 @@ def _composed(
     excluding = bool(query.without or query.without_group)
     restricted = scope.inside or bool(where) or excluding
     # Where legs are fused, what is ranked decides the scores, and all pages rank the same.
-    all_pages = few and method not in _LEGS
+    all_pages = few and _fuses(method)
     shape = _Shape(
         method=method,
         few=few,
@@ -525,6 +525,11 @@ def _uses(method: Method, leg: Leg) -> bool:
     return method in (leg, "rrf", "hybrid")
 
 
+def _fuses(method: Method) -> bool:
+    """Whether more than one leg ranks."""
+    return method not in _LEGS
+
+
 @dataclass(frozen=True)
 class _Scope:
     """How many images are searched, about, and which share of their collections' images and of all that is.
@@ -591,14 +596,9 @@ class _Shape:
     text_dimension: int
 
     @property
-    def fused(self) -> bool:
-        """Whether more than one leg ranks."""
-        return self.method not in _LEGS
-
-    @property
     def text_candidates(self) -> int:
         """How many images the words hand on. Alone, without other legs to fuse with, few more than are wanted."""
-        alone = not self.fused and not self.few and self.candidates < _WIDEST_SCAN
+        alone = not _fuses(self.method) and not self.few and self.candidates < _WIDEST_SCAN
         return 2 * self.wanted if alone else self.candidates
 
 
@@ -660,7 +660,7 @@ def _statement(generation: int, shape: _Shape, where: str) -> bytes:
     }
     forms = _forms("search_few.sql" if shape.few else "search_many.sql")
     # Kept where more than one leg reads it.
-    values["materialized"] = sql.SQL("materialized" if shape.few and shape.fused else "not materialized")
+    values["materialized"] = sql.SQL("materialized" if shape.few and _fuses(shape.method) else "not materialized")
     for name in ("corpus", "sampled", "pool_text", "best_text", "text_mean"):
         values[name] = sql.SQL(forms[name]).format(**values)
     for leg in _LEGS:
